@@ -1,0 +1,3 @@
+"""mgsweep: distributed hyperparameter sweeps for model guidance."""
+
+__version__ = "0.1.0"
