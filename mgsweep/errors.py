@@ -20,7 +20,7 @@ class MgsweepError(Exception):
     exit_code = 1
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Problem:
     """One mistake: where it stands (`file` or `file:line`), under which key, and what to do about it."""
 
@@ -38,13 +38,18 @@ class InvalidInput(MgsweepError):
     exit_code = 2
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(dict.fromkeys(problems))
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=_in_reading_order))
         super().__init__("\n".join(map(str, self.problems)))
 
     @classmethod
     def of(cls, message: str, *, where: str = "", key: str = "") -> InvalidInput:
         """The common case of a single mistake."""
         return cls([Problem(where, key, message)])
+
+
+def _in_reading_order(problem: Problem) -> tuple[str, int]:
+    file, _, line = problem.where.rpartition(":")
+    return (file, int(line)) if line.isdigit() else (problem.where, 0)
 
 
 class UnknownName(MgsweepError, KeyError):

@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 def normalise(name: Any) -> Any:
-    """The registry's spelling of a name: `RRR*`, `X-DNN`, `GradCam` and `VOC 2007` become rrr, xdnn, gradcam, voc2007."""
+    """The registry's spelling of a name: `RRR*`, `X-DNN` and `VOC 2007` become rrr, xdnn and voc2007."""
     return re.sub(r"[^a-z0-9_]", "", name.lower()) if isinstance(name, str) else name
 
 
@@ -83,7 +83,7 @@ class Trial(BaseModel):
     @model_validator(mode="after")
     def _is_consistent(self) -> Trial:
         if problems := list(contradictions(self)):
-            raise ValueError("; ".join(f"{key}: {message}" for key, message in problems))
+            raise ValueError("\n".join(f"{key}: {message}" for key, message in problems))
         return self
 
     @property

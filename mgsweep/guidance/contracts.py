@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
+from mgsweep.errors import InvalidInput
 from mgsweep.registry import Component
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Classifier(Protocol):
         """Images (B, 3, H, W) in [0, 1] -> logits (B, C)."""
 
     def read(self, images: Tensor, depth: str) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) and the features (B, K, h, w) at `depth`, joined by one graph, so they can be differentiated."""
+        """Logits (B, C) and the features (B, K, h, w) at `depth`, joined by one graph so that one differentiates."""
 
     def explaining(self) -> AbstractContextManager[None]:
         """While open, gradients of a dynamic-linear network treat its dynamic weights as constants."""
@@ -97,4 +98,6 @@ class Dataset(Component):
     has_masks: bool = False
 
     def __call__(self, root: Path | None) -> Source:
+        if self.needs_root and root is None:
+            raise InvalidInput.of(f"{self.name} is read from a folder, and none is given", key=self.name)
         return cast("Callable[[Path | None], Source]", self.load())(root)

@@ -1,0 +1,91 @@
+"""Which trained models are shown: validation chooses, test is reported. Pure functions over the store's frame.
+
+All take `Store.frame()`: one row per (trial, epoch, split, probe), metrics as fractions in [0, 1]. Whatever a sweep
+leaves behind (no finished trial, a missing baseline, NaN measurements) gives a partial or an empty result with all its
+columns, never an exception. A metric's plain name is its test value; `f1_val` and the like were measured on validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import pandas as pd
+
+from analysis.pareto import front
+from mgsweep.trial import CONFIG
+
+METRICS = ("f1", "mean_ap", "epg", "iou")
+PROBE = ("probe_attribution", "probe_depth")
+
+# What trials share that differ only in how strongly they guide. The baseline (`parent`) is shared too; another seed,
+# set of boxes or start makes a cell of its own.
+CELL = tuple(key for key in CONFIG if key != "lambda_loc")
+
+
+def fronts(frame: pd.DataFrame, objectives: Sequence[str] = ("f1", "epg")) -> pd.DataFrame:
+    """The Pareto front of every cell at every probe, over all its lambdas and kept epochs.
+
+    Candidates are epochs with a test row, that is, whose checkpoint was kept. The front is taken on validation; among
+    equal candidates the smallest lambda stays, then the earliest epoch.
+
+    Args:
+        objectives: the metrics to trade off, all maximised.
+
+    Returns:
+        One row per member, in the order of CELL, PROBE, lambda and epoch: `id`, `epoch`, CONFIG, PROBE, METRICS and
+        their `_val`. A trial measured at probes beyond its own has a front at each of them.
+    """
+    guided = _measurements(frame, guided=True, how="inner")
+    chosen_by = [f"{name}_val" for name in objectives]
+    cells = guided.groupby([*CELL, *PROBE], dropna=False, sort=False)
+    members = [label for _, cell in cells for label in cell.index[front(cell[chosen_by])]]
+    return guided.loc[members].reset_index(drop=True)
+
+
+def baselines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every baseline at every probe it was measured at, at its best validation F1 (the earliest among equals).
+
+    Returns:
+        One row per (baseline, probe) with the columns of `fronts`; test values are NaN where only validation was run.
+    """
+    unguided = _measurements(frame, guided=False, how="left")
+    best_first = unguided.sort_values(["f1_val", "epoch"], ascending=[False, True])
+    return best_first.groupby(["id", *PROBE]).head(1).sort_index().reset_index(drop=True)
+
+
+def gains(frame: pd.DataFrame, f1_loss: float = 0.02) -> pd.DataFrame:
+    """How much EPG each guided cell can gain over its own baseline while giving up at most `f1_loss` of F1.
+
+    Everything is read on validation and at the trial's own probe, over all lambdas and epochs. Among equal gains the
+    higher F1 stays, then the smaller lambda, then the earlier epoch.
+
+    Returns:
+        One row per cell that has a baseline and an epoch good enough: the columns of `fronts` (test values NaN where
+        that epoch was not kept), `f1_val_baseline`, `epg_val_baseline` and `epg_gain`, a difference of fractions.
+    """
+    guided = at_own_probe(_measurements(frame, guided=True, how="left"))
+    start = baselines(frame)[["id", *PROBE, "f1_val", "epg_val"]].rename(columns={"id": "parent"})
+    joined = guided.merge(start, on=["parent", *PROBE], suffixes=("", "_baseline"))
+    joined["epg_gain"] = joined["epg_val"] - joined["epg_val_baseline"]
+    good = joined[joined["f1_val"] >= joined["f1_val_baseline"] - f1_loss].dropna(subset=["epg_gain"])
+    best_first = good.sort_values(["epg_gain", "f1_val"], ascending=False)
+    return best_first.groupby([*CELL], dropna=False).head(1).sort_index().reset_index(drop=True)
+
+
+def at_own_probe(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows measured where the trial was guided, at its own attribution and depth."""
+    own = (rows["probe_attribution"] == rows["attribution"]) & (rows["probe_depth"] == rows["depth"])
+    return rows[own]
+
+
+def _measurements(frame: pd.DataFrame, guided: bool, how: Literal["inner", "left"]) -> pd.DataFrame:
+    """Validation and test side by side: one row per (trial, epoch, probe), with or without those lacking a test row."""
+    key = ["id", "epoch", *PROBE]
+    types = dict.fromkeys(METRICS, "float64") | dict.fromkeys(["id", "parent", "attribution", "depth", *PROBE], "str")
+    rows = frame.reindex(columns=[*key, *CONFIG, "split", *METRICS]).astype(types)
+    rows = rows[rows["probe_attribution"].notna() & ((rows["loss"] != "none") == guided)]
+    rows = rows.drop_duplicates([*key, "split"])  # two sweeps of one store may hold the same trial
+    test = rows.loc[rows["split"] == "test", [*key, *METRICS]]
+    both = rows[rows["split"] == "val"].drop(columns="split").merge(test, on=key, how=how, suffixes=("_val", ""))
+    return both.sort_values([*CELL, *PROBE, "lambda_loc", "epoch", "id"], ignore_index=True)

@@ -1,0 +1,5 @@
+"""`python -m mgsweep`."""
+
+from mgsweep.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""The guided step: classification loss plus lambda times guidance loss (paper eq. 1), for one batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from mgsweep.guidance import boxes
+from mgsweep.guidance.attributions import ATTRIBUTIONS
+from mgsweep.guidance.datasets.cache import Split
+from mgsweep.guidance.evaluation import pixels
+from mgsweep.guidance.losses import LOSSES
+from mgsweep.guidance.models.classifier import Classifier
+from mgsweep.trial import Trial
+
+
+def drawn_classes(labels: Tensor, draw: torch.Generator) -> Tensor:
+    """One of each image's own classes, uniformly: labels (N, C) bool -> (N,) int64. Without a label it is class 0."""
+    weights = labels.float()
+    weights[~labels.any(1), 0] = 1
+    return torch.multinomial(weights, 1, generator=draw).squeeze(1)
+
+
+def guided_loss(
+    trial: Trial, model: Classifier, split: Split, index: Tensor, classes: Tensor, usable: Tensor, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """BCE (mean) + lambda * guidance loss (summed over images, as published: lambdas depend on it), paper eq. 1.
+
+    Args:
+        index, classes, usable: images of the step (B,), a class drawn for each, whether its boxes may be used.
+
+    Returns:
+        The loss, and for the epoch's row (BCE summed over images, guidance loss, images guided, masks empty).
+    """
+    images, labels = pixels(split, index, device), split.labels[index].to(device).float()
+    guided = usable.nonzero().squeeze(1)  # on the host, so that a step without annotated images is a standard step
+    if not trial.guided or len(guided) == 0:
+        entropy = binary_cross_entropy_with_logits(model(images), labels)
+        return entropy, torch.stack([entropy.detach().double() * len(index), *torch.zeros(3, device=device).double()])
+    masks = guidance_masks(trial, split, split.pair_of[index[guided], classes[guided]], device)
+    logits, features = model.read(images, str(trial.depth))
+    entropy = binary_cross_entropy_with_logits(logits, labels)
+    scores = logits.gather(1, classes.to(device)[:, None]).squeeze(1)
+    maps = ATTRIBUTIONS[str(trial.attribution)](model, features, scores, create_graph=True)
+    # A box can shrink to nothing at this resolution. There is nothing to guide by then, whatever the loss.
+    seen = masks.any(2).any(1)
+    guidance = (LOSSES[trial.loss](maps[guided.to(device)], masks) * seen).sum()
+    parts = (entropy.detach() * len(index), guidance.detach(), seen.sum(), (~seen).sum())
+    return entropy + trial.lambda_loc * guidance, torch.stack([part.double() for part in parts])
+
+
+def guidance_masks(trial: Trial, split: Split, pairs: Tensor, device: torch.device) -> Tensor:
+    """Where the attributions of these pairs should lie: (len(pairs), size, size) bool."""
+    if trial.guidance_source == "mask" and split.masks is not None:
+        wanted = split.masks[pairs].to(device)
+    else:
+        corners = boxes.dilate(split.boxes[pairs].to(device), trial.bbox_dilation, split.images.shape[-1])
+        wanted = boxes.masks(corners, split.images.shape[-1])
+    return ~wanted if trial.guidance_region == "outside" else wanted

@@ -1,0 +1,227 @@
+"""The kernel: one trial trained from beginning to end, as a generator of epochs that can be left and taken up again."""
+
+from __future__ import annotations
+
+import math
+import resource
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mgsweep.errors import Diverged
+from mgsweep.guidance.datasets.cache import Data, Split, annotated
+from mgsweep.guidance.evaluation import Row, evaluate
+from mgsweep.guidance.models import build
+from mgsweep.guidance.models.classifier import Classifier
+from mgsweep.guidance.seeds import generator, seed_of
+from mgsweep.guidance.step import drawn_classes, guided_loss
+from mgsweep.pareto import front
+from mgsweep.trial import Probe, Trial
+
+Weights = Mapping[str, Tensor]
+"""A network's state dict, on the host."""
+
+BIN_WIDTH = 0.005
+"""Scores are rounded to this before checkpoints compete for the front (published selection)."""
+
+
+@dataclass(frozen=True)
+class State:
+    """All that continuing takes. Random numbers need no state: their streams are named by epoch (`guidance.seeds`).
+
+    `members` holds the weights worth keeping, by epoch: the best validation F1, and for a guided trial the validation
+    front over (F1, EPG, IoU).
+    """
+
+    epoch: int = 0
+    network: Weights = field(default_factory=dict)
+    optimiser: Mapping[str, Any] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()
+    members: Mapping[int, Weights] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch, or the final measuring of one kept epoch, adds: its rows, and the state to resume from."""
+
+    number: int
+    rows: tuple[Row, ...]
+    state: State
+
+
+def guided_training(
+    trial: Trial,
+    data: Data,
+    *,
+    start: Weights | None = None,
+    resume: State | None = None,
+    device: str | torch.device = "cpu",
+) -> Iterator[Epoch]:
+    """Train `trial` on `data`, yielding after every epoch, then once for every kept epoch as it is measured on test.
+
+    How the weights begin; the order matters:
+    1. A trial that was interrupted continues from its own state (`resume`), to bit-equal results on a CPU.
+    2. A guided trial starts from its baseline's best checkpoint, a pretrained baseline from its weights (`start`).
+    3. Otherwise they are drawn from the trial's seed.
+
+    Args:
+        trial: what to train; `why_invalid` must have found nothing.
+        data: the decoded data set of the trial's name and image size.
+        start: initial weights of the bare network.
+        resume: the state of the last epoch that was yielded.
+        device: where to compute.
+
+    Raises:
+        Diverged: a loss became NaN or infinite; the epochs yielded before stand.
+    """
+    device = torch.device(device)
+    model = _model(trial, len(data.classes), start, device)
+    state = resume or State()
+    if state.epoch < trial.epochs:
+        optimiser = torch.optim.Adam(model.parameters(), lr=trial.learning_rate)
+        if resume:
+            model.network.load_state_dict(resume.network)
+            optimiser.load_state_dict(dict(resume.optimiser))
+        for number in range(state.epoch + 1, trial.epochs + 1):
+            rows = _rows_of_epoch(trial, model, optimiser, data, number, device)
+            state = _after_epoch(trial, state, model, optimiser, number, rows)
+            yield Epoch(number, rows, state)
+    for number in sorted(state.members):
+        if rows := _rows_of_member(trial, model, data, state, number, device):
+            state = replace(state, rows=(*state.rows, *rows))
+            yield Epoch(number, rows, state)
+
+
+def _model(trial: Trial, classes: int, start: Weights | None, device: torch.device) -> Classifier:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(trial.seed, "weights"))
+        model = build(trial.model, trial.backbone, classes)
+    if start is not None:
+        model.network.load_state_dict(start)
+    return model.to(device)
+
+
+# One epoch
+
+
+def _rows_of_epoch(
+    trial: Trial, model: Classifier, optimiser: torch.optim.Optimizer, data: Data, number: int, device: torch.device
+) -> tuple[Row, ...]:
+    """Train one epoch and validate. A baseline is only classified: its attributions wait for the best epoch."""
+    clock = _Clock(device)
+    trained = train_epoch(trial, model, optimiser, data.train, number, device)
+    own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth}
+    train_row = {"epoch": number, "split": "train", **own, **trained, **clock.read()}
+    validated = evaluate(model, data.val, trial.measured if trial.guided else (), device)
+    cost = clock.read()
+    return (train_row, *({"epoch": number, "split": "val", **row, **cost} for row in validated))
+
+
+def train_epoch(
+    trial: Trial, model: Classifier, optimiser: torch.optim.Optimizer, split: Split, number: int, device: torch.device
+) -> Row:
+    """One pass over the training split in the order of the trial's seed.
+
+    Raises:
+        Diverged: a loss became NaN or infinite.
+    """
+    model.train()
+    order = torch.randperm(len(split), generator=generator(trial.seed, "order", number))
+    classes = drawn_classes(split.labels, generator(trial.seed, "classes", number))
+    usable = annotated(len(split), trial.bbox_fraction, trial.seed) & split.labels.any(1)
+    sums = torch.zeros(4, dtype=torch.float64, device=device)
+    for index in order.split(trial.batch_size):
+        optimiser.zero_grad(set_to_none=True)
+        loss, parts = guided_loss(trial, model, split, index, classes[index], usable[index], device)
+        loss.backward()
+        optimiser.step()
+        sums += parts
+    entropy, guidance, guided, empty = sums.tolist()
+    if not math.isfinite(entropy + guidance):
+        raise Diverged(
+            f"epoch {number}: the training loss is no longer finite; try a smaller lambda_loc or learning_rate"
+        )
+    row: Row = {"class_loss": entropy / len(split), "pairs": int(guided), "masks_empty": int(empty)}
+    return {**row, "guidance_loss": guidance / guided} if guided else row
+
+
+# What is kept
+
+
+def _after_epoch(
+    trial: Trial, before: State, model: Classifier, optimiser: torch.optim.Optimizer, number: int, rows: tuple[Row, ...]
+) -> State:
+    now = _on_host(model.network.state_dict())
+    everything = (*before.rows, *rows)
+    members = {epoch: before.members.get(epoch, now) for epoch in sorted(members_of(trial, everything))}
+    return State(number, now, _on_host(optimiser.state_dict()), everything, members)
+
+
+def members_of(trial: Trial, rows: tuple[Row, ...]) -> set[int]:
+    """The epochs worth keeping: the best validation F1 (the earliest of equals), and the front if guided.
+
+    A point once dominated stays dominated, so the weights of a member are always at hand.
+    """
+    own = (trial.attribution, trial.depth)
+    validated = [row for row in rows if row["split"] == "val" and (row["probe_attribution"], row["probe_depth"]) == own]
+    best = {best_epoch(validated)}
+    if not trial.guided:
+        return best
+    scores = [[row["f1"], row.get("epg", math.nan), row.get("iou", math.nan)] for row in validated]
+    return best | {validated[index]["epoch"] for index in front(scores, BIN_WIDTH)}
+
+
+def best_epoch(rows: Iterable[Row]) -> int:
+    """The epoch with the best validation F1, the earliest of equals: where guided trials start from."""
+    validated = (row for row in rows if row["split"] == "val")
+    epoch: int = max(validated, key=lambda row: (row["f1"], -row["epoch"]))["epoch"]
+    return epoch
+
+
+def _rows_of_member(
+    trial: Trial, model: Classifier, data: Data, state: State, number: int, device: torch.device
+) -> tuple[Row, ...]:
+    """What is not measured yet of a kept epoch: every probe on validation and test."""
+    seen = {(r["epoch"], r["split"], r["probe_attribution"], r["probe_depth"]) for r in state.rows}
+    probes: tuple[Probe | tuple[None, None], ...] = trial.measured or ((None, None),)
+    rows: list[Row] = []
+    for name in ("val", "test"):
+        missing = [probe for probe in probes if (number, name, *probe) not in seen]
+        if not missing:
+            continue
+        clock = _Clock(device)
+        model.network.load_state_dict(state.members[number])
+        measured = evaluate(model, getattr(data, name), [p for p in missing if isinstance(p, Probe)], device)
+        cost = clock.read()
+        rows += [{"epoch": number, "split": name, **row, **cost} for row in measured]
+    return tuple(rows)
+
+
+def _on_host(value: Any) -> Any:
+    """A copy on the host of everything in a nested state dict that training goes on to change."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _on_host(part) for key, part in value.items()}
+    return [_on_host(part) for part in value] if isinstance(value, list) else value
+
+
+class _Clock:
+    """Seconds since the last reading, and the peak memory so far."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._last = device, time.perf_counter()
+
+    def read(self) -> Row:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+            peak = torch.cuda.max_memory_allocated(self._device)
+        else:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        return {"seconds": seconds, "peak_memory": peak}

@@ -1,0 +1,136 @@
+"""From a sweep file to the trials it asks for: expanded, checked, each with its reason to exist or to be left out."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgsweep.errors import InvalidInput, Problem
+from mgsweep.guidance.validity import NAMES, why_unmeasurable
+from mgsweep.plan.arguments import override, select
+from mgsweep.plan.document import Document, parse, read
+from mgsweep.plan.grid import Cell, expand, is_baseline, misspelt, unguided
+from mgsweep.plan.schema import SHARED, TRAINING, Resources, Sweep
+from mgsweep.trial import Probe, Trial
+
+__all__ = ["Plan", "load"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep file asks for.
+
+    `trials` are unique and ordered so that a parent stands before its children; `skipped` counts, by reason, the cells
+    of the grids that make no trial; `data` holds the folders the file names.
+    """
+
+    name: str
+    source: Path
+    text: str
+    trials: tuple[Trial, ...]
+    skipped: Mapping[str, int]
+    resources: Resources
+    data: Mapping[str, Path]
+
+    @property
+    def baselines(self) -> tuple[Trial, ...]:
+        """The unguided trials."""
+        return tuple(trial for trial in self.trials if not trial.guided)
+
+    @property
+    def guided(self) -> tuple[Trial, ...]:
+        """The trials that start from a baseline's best checkpoint."""
+        return tuple(trial for trial in self.trials if trial.guided)
+
+
+def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iterable[str] = ()) -> Plan:
+    """Read a sweep file and derive its trials.
+
+    Args:
+        path: the sweep file.
+        overrides: assignments as of `--set`, see `arguments.override`.
+        only: assignments as of `--only`, see `arguments.select`.
+
+    Raises:
+        InvalidInput: every mistake in the file and the arguments, each with file, line, key and what to do.
+    """
+    document = read(path)
+    for assignment in overrides:
+        override(document.data, assignment)
+    sweep = parse(document)
+    expansions = [expand(document, sweep, number) for number in range(len(sweep.grids))]
+    problems = [problem for found in expansions for problem in found.problems]
+    problems += _useless_probes(document, sweep, expansions[0].cells if not problems else [])
+    problems += _undecided_training(document, sweep)
+    if problems:
+        raise InvalidInput(problems)
+    return Plan(
+        name=sweep.name or document.path.stem,
+        source=document.path,
+        text=document.path.read_text(encoding="utf-8"),
+        trials=select(_staged(sweep, [found.cells for found in expansions]), only),
+        skipped=sum((found.skipped for found in expansions), Counter()),
+        resources=sweep.resources,
+        data={name: _folder(document.path, folder) for name, folder in sweep.data.items()},
+    )
+
+
+def _folder(sweep_file: Path, folder: str) -> Path:
+    """A data folder as written: relative to the sweep file, with ~ and environment variables."""
+    return (sweep_file.parent / Path(os.path.expandvars(folder)).expanduser()).resolve()
+
+
+def _staged(sweep: Sweep, cells: list[list[Cell]]) -> Iterator[Trial]:
+    """Every cell as a trial, after the baselines: shared by their children, measured wherever one of them is."""
+    extra = [Probe(probe.attribution, probe.depth) for probe in sweep.probes]
+    baselines: dict[str, Trial] = {}
+    children: dict[str, Trial] = {}
+    for number, cell in ((number, cell) for number, found in enumerate(cells) for cell in found):
+        probes = tuple(probe for probe in extra if not why_unmeasurable(cell["model"], probe))
+        if is_baseline(cell):
+            baseline = unguided(cell)
+        else:
+            baseline = Trial(**_shared(cell), **_baseline_training(sweep, number))
+            child = Trial(**cell, parent=baseline.id, probes=probes)
+            children.setdefault(child.id, child)
+            probes = child.measured
+        known = baselines.setdefault(baseline.id, baseline)
+        measured = tuple(dict.fromkeys((*known.probes, *baseline.probes, *probes)))
+        baselines[baseline.id] = known.model_copy(update={"probes": measured})
+    yield from baselines.values()
+    yield from children.values()
+
+
+def _shared(cell: Cell) -> Cell:
+    return {key: cell[key] for key in SHARED if key in cell}
+
+
+def _baseline_training(sweep: Sweep, number: int) -> Cell:
+    """The training settings of the unguided stage: the grid's own, else the sweep's, else those common to all."""
+    common = {key: values[0] for key, values in sweep.common.given().items() if key in TRAINING}
+    return {**common, **sweep.baseline.given(), **sweep.grids[number].baseline.given()}
+
+
+def _undecided_training(document: Document, sweep: Sweep) -> Iterator[Problem]:
+    for key, values in sweep.common.given().items():
+        if key in TRAINING and len(values) > 1 and key not in sweep.baseline.given():
+            message = f"common.{key} has {len(values)} values; say which one the baselines train with"
+            yield document.problem(("baseline", key), f"missing: {message}")
+
+
+def _useless_probes(document: Document, sweep: Sweep, cells: list[Cell]) -> Iterator[Problem]:
+    models = sorted({cell["model"] for cell in cells})
+    for number, entry in enumerate(sweep.probes):
+        probe = Probe(entry.attribution, entry.depth)
+        unknown = [
+            problem
+            for key, name in probe._asdict().items()
+            for problem in misspelt(document, ("probes", number, key), [name], NAMES[key])
+        ]
+        yield from unknown
+        reasons = [] if unknown else [why_unmeasurable(model, probe) for model in models]
+        if reasons and all(reasons):
+            yield document.problem(("probes", number), f"fits no model of this sweep: {reasons[0]}")

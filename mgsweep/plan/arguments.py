@@ -1,0 +1,88 @@
+"""`--set` and `--only`: changing a sweep from the command line, in Hydra's spelling `key=value,value`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from mgsweep.errors import InvalidInput, did_you_mean
+from mgsweep.guidance.validity import NAMES
+from mgsweep.plan.schema import AXES
+from mgsweep.trial import Trial, normalise
+
+
+def override(data: dict[str, Any], assignment: str) -> None:
+    """Write `key=value` over everything a sweep file's data says about the key; several values make an axis.
+
+    `section.key=value` sets one key of one section, as in `resources.gpu=0.5`.
+
+    Raises:
+        InvalidInput: not an assignment, an unknown key, or one that is tied to others by `zip` or `when`.
+    """
+    key, values = _assignment(assignment, "--set")
+    value = values[0] if len(values) == 1 else values
+    section, _, name = key.rpartition(".")
+    if section:
+        data[section] = {**(data.get(section) or {}), name: value}
+        return
+    _check_key(key, "--set")
+    grids = [grid for grid in data.get("grids") or [] if isinstance(grid, dict)]
+    for place in [data, *grids]:
+        _refuse_tied(place, key)
+        for part in (place, place.get("baseline"), place.get("guided")):
+            if isinstance(part, dict):
+                part.pop(key, None)
+    data["common"] = {**(data.get("common") or {}), key: value}
+
+
+def select(trials: Iterable[Trial], assignments: Iterable[str]) -> tuple[Trial, ...]:
+    """The trials that have one of the values of every `key=value,value`, and the baselines they start from.
+
+    Raises:
+        InvalidInput: not an assignment, an unknown key, or no trial is left.
+    """
+    trials = tuple(trials)
+    conditions = [_assignment(text, "--only") for text in assignments]
+    for key, _ in conditions:
+        _check_key(key, "--only")
+    wanted = [trial for trial in trials if _meets(trial, conditions)]
+    if conditions and not wanted:
+        raise InvalidInput.of("no trial of the sweep has these values", where="--only")
+    chosen = {name for trial in wanted for name in (trial.id, trial.parent)}
+    return tuple(trial for trial in trials if trial.id in chosen)
+
+
+def _assignment(text: str, option: str) -> tuple[str, list[Any]]:
+    key, _, values = text.partition("=")
+    if not key or not values:
+        raise InvalidInput.of(f"expected key=value or key=value,value, got {text!r}", where=option)
+    return key, [_scalar(value) for value in values.split(",")]
+
+
+def _scalar(text: str) -> Any:
+    value = YAML(typ="safe", pure=True).load(text)
+    return value if isinstance(value, bool | int | float) else text
+
+
+def _check_key(key: str, option: str) -> None:
+    if key not in AXES:
+        raise InvalidInput.of(f"unknown key {key!r}{did_you_mean(key, AXES)}", where=option)
+
+
+def _refuse_tied(place: Mapping[str, Any], key: str) -> None:
+    tied = [*(place.get("zip") or []), *_consequences(place)]
+    if any(key in axes for axes in tied):
+        raise InvalidInput.of(f"{key} is tied to other axes by zip or when; choose trials with --only", where="--set")
+
+
+def _consequences(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    return (rule.get("then", {}) for rule in place.get("when") or [])
+
+
+def _meets(trial: Trial, conditions: list[tuple[str, list[Any]]]) -> bool:
+    return all(
+        getattr(trial, key) in [normalise(value) if key in NAMES else value for value in values]
+        for key, values in conditions
+    )

@@ -1,0 +1,143 @@
+"""Reading a sweep file: YAML 1.2 with line numbers, and findings put in words that say what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from mgsweep.errors import InvalidInput, Problem, did_you_mean
+from mgsweep.plan.schema import AXES, BRANCHES, Grid, Sweep
+
+
+@dataclass(frozen=True)
+class Document:
+    """A sweep file as read: plain data, and for error messages the tree that knows the lines."""
+
+    path: Path
+    data: dict[str, Any]
+    tree: Any
+
+    def where(self, keys: Sequence[Any]) -> str:
+        """`file:line` of the deepest of these nested keys that stands in the file."""
+        node, line = self.tree, 0
+        for key in keys:
+            try:
+                position = node.lc.data[key]
+                node = node[key]
+            except (AttributeError, KeyError, IndexError, TypeError):
+                continue  # a value that was written as one scalar, or a tag of a union
+            line = position[0]
+        return f"{self.path}:{line + 1}"
+
+    def problem(self, keys: Sequence[Any], message: str) -> Problem:
+        """A mistake at these nested keys."""
+        return Problem(self.where(keys), dotted(self.data, keys), message)
+
+
+def read(path: str | os.PathLike[str]) -> Document:
+    """Parse a sweep file.
+
+    Raises:
+        InvalidInput: no such file, not YAML, a repeated key, or not a mapping.
+    """
+    file = Path(path)
+    try:
+        tree = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise InvalidInput.of(f"not valid YAML: {(error.problem or '').strip()}", where=f"{file}:{line}") from None
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InvalidInput.of(f"cannot read the sweep file: {reason}", where=str(file)) from None
+    if not isinstance(tree, dict):
+        got = "nothing" if tree is None else f"a {type(tree).__name__}"
+        raise InvalidInput.of(f"expected a mapping with the key grids, got {got}", where=str(file))
+    return Document(file, _plain(tree), tree)
+
+
+def _plain(node: Any) -> Any:
+    """ruamel's annotated values as the builtins they stand for."""
+    if isinstance(node, dict):
+        return {_plain(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def parse(document: Document) -> Sweep:
+    """Check a document.
+
+    Raises:
+        InvalidInput: every mistake in it, each with file, line, key, what was expected and what was got.
+    """
+    try:
+        return Sweep.model_validate(document.data)
+    except ValidationError as error:
+        raise InvalidInput(explain(document, error)) from None
+
+
+def explain(document: Document, error: ValidationError) -> list[Problem]:
+    """pydantic's findings in our words."""
+    return [document.problem(detail["loc"], _message(dict(detail))) for detail in error.errors(include_url=False)]
+
+
+def dotted(data: Any, keys: Sequence[Any]) -> str:
+    """`grids[0].lambda_loc`: nested keys as the user would write them.
+
+    pydantic also names the branch of a union, and numbers the only value of an axis; neither stands in the file.
+    """
+    parts = ""
+    for key in keys:
+        if key in BRANCHES or (isinstance(key, int) and not isinstance(data, list)):
+            continue
+        parts += f"[{key}]" if isinstance(key, int) else f".{key}"
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            data = None
+    return parts.lstrip(".")
+
+
+EXPECTED = {
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "missing": "a value",
+}
+
+
+def _message(detail: dict[str, Any]) -> str:
+    kind, context, got = detail["type"], detail.get("ctx", {}), detail["input"]
+    if kind == "extra_forbidden":
+        level = Grid if "grids" in detail["loc"] else Sweep
+        return f"unknown key{did_you_mean(detail['loc'][-1], [*level.model_fields, *AXES])}"
+    if kind == "missing":
+        return "missing"
+    if kind == "too_short":
+        return "expected at least one value, got none"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"expected {context['expected']}, got {got!r}"
+    if kind == "string_pattern_mismatch":
+        return f"expected up to 64 letters, digits, dots, dashes and underscores, got {got!r}"
+    for bound, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
+        if bound in context:
+            return f"expected a number {sign} {context[bound]:g}, got {got!r}"
+    hint = "; write it without quotes" if isinstance(got, str) and kind in ("float_type", "int_type") else ""
+    return f"expected {EXPECTED.get(kind, detail['msg'])}, got {got!r}{hint}"

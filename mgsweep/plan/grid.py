@@ -1,0 +1,162 @@
+"""Expanding the grids of a sweep into cells, and saying what is wrong with them."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from mgsweep.errors import Problem, did_you_mean
+from mgsweep.guidance.validity import NAMES, NO_LOSS, why_invalid
+from mgsweep.plan.document import Document
+from mgsweep.plan.schema import AXES, SHARED, TRAINING, Grid, Sweep
+from mgsweep.trial import Probe, Trial
+
+Cell = dict[str, Any]
+"""One point of a grid: values of `Trial` fields."""
+
+
+@dataclass
+class Expansion:
+    """A grid's cells that make trials, how many do not and why, and what the user has to mend."""
+
+    cells: list[Cell] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def expand(document: Document, sweep: Sweep, number: int) -> Expansion:
+    """Every cell of the sweep's grid with this number."""
+    grid, found = sweep.grids[number], Expansion()
+    found.problems += _misspelt_axes(document, sweep, number)
+    if found.problems:
+        return found  # the product of misspelt names would only repeat the same mistakes
+    lost: list[tuple[Cell, str]] = []
+    for cell in _cells(sweep, grid):
+        try:
+            reason = why_invalid(unguided(cell) if is_baseline(cell) else Trial(**cell))
+        except ValidationError as error:
+            found.problems += _contradictions(document, number, error)
+            continue
+        if reason:
+            lost.append((cell, reason))
+        else:
+            found.cells.append(cell)
+    found.skipped.update(reason for _, reason in lost)
+    if not found.problems:
+        found.problems += _dead_values(document, number, found.cells, lost)
+    return found
+
+
+def is_baseline(cell: Cell) -> bool:
+    """Whether a cell asks for an unguided trial."""
+    return bool(cell.get("loss", NO_LOSS) == NO_LOSS)
+
+
+def unguided(cell: Cell) -> Trial:
+    """A cell with `loss: none`: a baseline, measured at the cell's attribution and depth if it has them."""
+    own = {key: value for key, value in cell.items() if key in (*SHARED, *TRAINING)}
+    measured = "attribution" in cell and "depth" in cell
+    return Trial(**own, probes=(Probe(cell["attribution"], cell["depth"]),) if measured else ())
+
+
+def misspelt(
+    document: Document, keys: tuple[Any, ...], names: Iterable[str], known: tuple[str, ...]
+) -> Iterator[Problem]:
+    """A problem for each name that does not exist."""
+    for name in names:
+        if name not in known:
+            message = f"unknown {keys[-1]} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})"
+            yield document.problem(keys, message)
+
+
+# The product
+
+
+def _cells(sweep: Sweep, grid: Grid) -> Iterator[Cell]:
+    """The product of the axes and zipped groups, the conditions applied, the stage's settings filled in."""
+    own = {key: value for key, value in grid.given().items() if key in AXES}
+    axes = {**sweep.common.given(), **own}
+    lambdas = axes.pop("lambda_loc") if isinstance(axes.get("lambda_loc"), dict) else {}
+    groups = [group.given() for group in grid.zip]
+    rows = [[dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)] for group in groups]
+    varied = {*own, *itertools.chain.from_iterable(groups)}
+    for parts in itertools.product(*([{key: value} for value in values] for key, values in axes.items()), *rows):
+        cell: Cell = {key: value for part in parts for key, value in part.items()}
+        stage = _stage(sweep, grid, "baseline" if is_baseline(cell) else "guided")
+        cell |= {key: value for key, value in stage.items() if key not in varied}
+        yield from (
+            c for c in _conditional(cell, grid, lambdas) if not any(_matches(c, rule.given()) for rule in grid.exclude)
+        )
+
+
+def _stage(sweep: Sweep, grid: Grid, stage: str) -> Cell:
+    return {**getattr(sweep, stage).given(), **getattr(grid, stage).given()}
+
+
+def _conditional(cell: Cell, grid: Grid, lambdas: Mapping[str, list[float]]) -> Iterator[Cell]:
+    extra: dict[str, list[Any]] = {"lambda_loc": lambdas[cell["loss"]]} if cell.get("loss") in lambdas else {}
+    for rule in grid.when:
+        if _matches(cell, rule.condition.given()):
+            extra |= rule.then.given()
+    for values in itertools.product(*extra.values()):
+        yield {**cell, **dict(zip(extra, values, strict=True))}
+
+
+def _matches(cell: Cell, condition: Mapping[str, list[Any]]) -> bool:
+    return all(cell.get(key, Trial.model_fields[key].default) in values for key, values in condition.items())
+
+
+# What is wrong
+
+
+def _misspelt_axes(document: Document, sweep: Sweep, number: int) -> Iterator[Problem]:
+    grid, here = sweep.grids[number], ("grids", number)
+    places: list[tuple[tuple[Any, ...], dict[str, Any]]] = [(("common",), sweep.common.given())]
+    places.append((here, {key: value for key, value in grid.given().items() if key in AXES}))
+    places += [((*here, "zip", n), group.given()) for n, group in enumerate(grid.zip)]
+    places += [((*here, "exclude", n), rule.given()) for n, rule in enumerate(grid.exclude)]
+    for n, rule in enumerate(grid.when):
+        places += [((*here, "when", n, "if"), rule.condition.given()), ((*here, "when", n, "then"), rule.then.given())]
+    for keys, axes in places:
+        for name in (name for name in axes if name in NAMES):
+            yield from misspelt(document, (*keys, name), axes[name], NAMES[name])
+        if isinstance(axes.get("lambda_loc"), dict):
+            yield from misspelt(document, (*keys, "lambda_loc", "loss"), axes["lambda_loc"], NAMES["loss"][1:])
+    given = set().union(*(axes for _, axes in places))
+    yield from (document.problem((*here, key), "missing") for key in ("dataset", "model") if key not in given)
+    yield from _unequal(document, grid, here)
+
+
+def _unequal(document: Document, grid: Grid, here: tuple[Any, ...]) -> Iterator[Problem]:
+    for n, group in enumerate(grid.zip):
+        lengths = {key: len(values) for key, values in group.given().items()}
+        if len(set(lengths.values())) > 1:
+            text = ", ".join(f"{key} has {count}" for key, count in lengths.items())
+            yield document.problem((*here, "zip", n), f"expected axes of equal length: {text}")
+
+
+def _contradictions(document: Document, number: int, error: ValidationError) -> Iterator[Problem]:
+    """What `trial.contradictions` found in a cell, each at the key it concerns."""
+    for detail in error.errors():
+        for part in str(detail.get("ctx", {}).get("error", detail["msg"])).splitlines():
+            key, _, message = part.partition(": ")
+            yield document.problem(("grids", number, key), message)
+
+
+def _dead_values(document: Document, number: int, cells: list[Cell], lost: list[tuple[Cell, str]]) -> Iterator[Problem]:
+    """A value that survives in no trial of its grid is a mistake; one that only some combinations lose is not."""
+    alive = {(key, value) for cell in cells for key, value in cell.items()}
+    reasons = {
+        (key, cell[key]): reason
+        for cell, reason in lost
+        for key in ("backbone", "attribution", "depth", "model", "guidance_source")
+        if key in cell and (key, cell[key]) not in alive
+    }
+    for (key, value), reason in reasons.items():
+        message = f"{value} makes no trial: {reason}; remove it, or add a combination that works"
+        yield document.problem(("grids", number, key), message)

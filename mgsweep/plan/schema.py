@@ -1,0 +1,169 @@
+"""What a sweep file may say. These models check it, and are the JSON Schema that editors complete from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic.fields import FieldInfo
+
+from mgsweep.guidance.validity import NAMES
+from mgsweep.trial import Name, Trial
+
+SLUG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+"""What a sweep may be called: its name becomes a folder."""
+
+RANGES: dict[str, tuple[str, Callable[..., Any]]] = {
+    "range": ("[start, stop] or [start, stop, step], whole numbers, stop excluded", lambda *a: range(*a)),
+    "linspace": ("[first, last, count]", lambda a, b, n: np.linspace(a, b, n)),
+    "geomspace": ("[first, last, count], evenly spaced on a log scale", lambda a, b, n: np.geomspace(a, b, n)),
+}
+
+
+BRANCHES = ("values", "values per loss")
+"""The two ways to write lambdas."""
+
+
+def _spread(value: Any) -> Any:
+    """One value, a list of values or a range, as a list without repeats."""
+    if isinstance(value, dict):
+        value = _range(value)
+    return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
+
+
+def _range(value: dict[Any, Any]) -> list[Any]:
+    known = ", ".join(f"{{{name}: {form}}}" for name, (form, _) in RANGES.items())
+    if len(value) != 1 or next(iter(value)) not in RANGES:
+        raise ValueError(f"expected a value, a list of values or a range: {known}")
+    ((kind, bounds),) = value.items()
+    form, make = RANGES[kind]
+    try:
+        numbers = make(*bounds)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected {kind}: {form}, got {bounds!r} ({error})") from None
+    # Twelve digits: 0.001 and the 0.0010000000000000002 of a geometric series are one value, hence one trial.
+    return [float(f"{n:.12g}") if isinstance(n, float) else int(n) for n in numbers]
+
+
+def _typed(name: str, info: FieldInfo) -> Any:
+    """The type of a `Trial` field with its constraints, without the None that stands for "not given"."""
+    if name in NAMES:
+        return Name
+    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+
+
+def _schema(name: str, info: FieldInfo) -> dict[str, Any]:
+    return {"enum": list(NAMES[name])} if name in NAMES else TypeAdapter(_typed(name, info)).json_schema()
+
+
+def _axis(name: str, info: FieldInfo) -> Any:
+    value = _schema(name, info)
+    ranges = {"type": "object", "properties": {kind: {"type": "array"} for kind in RANGES}, "maxProperties": 1}
+    schema = {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}, {**ranges, "minProperties": 1}]}
+    item: Any = _typed(name, info)
+    values: Any = Annotated[list[item], BeforeValidator(_spread), Field(min_length=1)]
+    if name != "lambda_loc":
+        return Annotated[values, WithJsonSchema(schema)]
+    per_loss: Any = dict[Name, values]
+    schema = {"anyOf": [*schema["anyOf"], {"type": "object", "additionalProperties": schema}]}
+    return Annotated[
+        Annotated[values, Tag(BRANCHES[0])] | Annotated[per_loss, Tag(BRANCHES[1])],
+        Discriminator(lambda value: BRANCHES[isinstance(value, dict) and not set(value) <= set(RANGES)]),
+        WithJsonSchema(schema),
+    ]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    def given(self) -> dict[str, Any]:
+        """What the user wrote in this section, without the keys left out."""
+        return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
+
+
+AXES = tuple(name for name in Trial.model_fields if name not in ("parent", "probes"))
+"""The fields of `Trial` a sweep file may set."""
+
+SHARED = ("dataset", "model", "backbone", "weights", "image_size", "seed")
+"""What a guided trial has in common with its baseline."""
+
+TRAINING = ("epochs", "batch_size", "learning_rate")
+"""What may differ between the two stages without being an axis of the grid."""
+
+
+def _section(names: tuple[str, ...], make: Callable[[str, FieldInfo], Any]) -> Any:
+    """A base class with a key for each of these fields of `Trial`; Any, as the keys are not known to a type checker."""
+    fields = {name: Trial.model_fields[name] for name in names}
+    keys: dict[str, Any] = {
+        name: (make(name, info), Field(None, description=info.description)) for name, info in fields.items()
+    }
+    return create_model("Section", __base__=Section, **keys)
+
+
+def _setting(name: str, info: FieldInfo) -> Any:
+    return Annotated[_typed(name, info), WithJsonSchema(_schema(name, info))]
+
+
+class Axes(_section(AXES, _axis)):  # type: ignore[misc]
+    """Values to try, by field of a trial."""
+
+
+class Settings(_section(TRAINING, _setting)):  # type: ignore[misc]
+    """How a stage trains."""
+
+
+class When(Section):
+    """Axes that only some cells have."""
+
+    condition: Axes = Field(alias="if", description="fields and values a cell must have")
+    then: Axes = Field(description="axes those cells get, in place of the grid's")
+
+
+class Grid(Axes):
+    """The product of its axes, less what it excludes."""
+
+    baseline: Settings = Field(Settings(), description="this grid's settings of the unguided stage")
+    guided: Settings = Field(Settings(), description="this grid's settings of the guided stage")
+    zip: list[Axes] = Field([], description="groups of axes of equal length that move together")
+    when: list[When] = Field([], description="axes that depend on the others")
+    exclude: list[Axes] = Field([], description="cells to leave out")
+
+
+class ProbeEntry(Section):
+    """A further attribution and depth to measure every trial at."""
+
+    attribution: Annotated[Name, WithJsonSchema({"enum": list(NAMES["attribution"])})]
+    depth: Annotated[Name, WithJsonSchema({"enum": list(NAMES["depth"])})]
+
+
+class Resources(Section):
+    """What one trial occupies."""
+
+    cpu: float = Field(1, gt=0, description="CPU cores of one trial")
+    gpu: float = Field(0, ge=0, description="GPUs of one trial; 0.5 lets two trials share one")
+
+
+class Sweep(Section):
+    """A sweep file of mgsweep."""
+
+    name: str | None = Field(None, pattern=f"^{SLUG}$", description="folder in the store; default: the file's name")
+    description: str = Field("", description="what the sweep is for")
+    data: dict[Name, str] = Field({}, description="folder of each data set; default: $MGSWEEP_DATA/<dataset>")
+    resources: Resources = Field(Resources(), description="what one trial occupies")
+    common: Axes = Field(Axes(), description="axes of every grid")
+    baseline: Settings = Field(Settings(), description="settings of the unguided stage")
+    guided: Settings = Field(Settings(), description="settings of the guided stage")
+    probes: list[ProbeEntry] = Field([], description="where else to measure, beside each trial's own attribution")
+    grids: list[Grid] = Field(min_length=1, description="the trials are the union of these grids")

@@ -1,0 +1,47 @@
+"""Everything a run needs, looked at before any of it is trained: data decoded, weights there, room on the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from mgsweep.errors import InvalidInput, Problem
+from mgsweep.guidance.datasets.cache import prepare
+from mgsweep.guidance.models.weights import locate
+from mgsweep.plan.schema import Resources
+from mgsweep.runner.places import Places
+from mgsweep.trial import Trial
+
+
+def check(trials: Iterable[Trial], places: Places) -> None:
+    """Decode every data set into the cache and find every weights file.
+
+    Raises:
+        InvalidInput: all that is missing or damaged, over all data sets and models.
+    """
+    trials = list(trials)
+    problems: list[Problem] = []
+    for dataset, size in sorted({(trial.dataset, trial.image_size) for trial in trials}):
+        try:
+            prepare(dataset, places.root(dataset), size, places.cache)
+        except InvalidInput as error:
+            problems += error.problems
+    for model, backbone in sorted({(t.model, t.backbone) for t in trials if t.weights == "imagenet" and not t.guided}):
+        try:
+            locate(model, backbone, places.weights)
+        except InvalidInput as error:
+            problems += error.problems
+    if problems:
+        raise InvalidInput(problems)
+
+
+def slots(wanted: Resources, cpus: float, gpus: float) -> int:
+    """How many trials fit at once.
+
+    Raises:
+        InvalidInput: not one.
+    """
+    for name, need, have in (("cpu", wanted.cpu, cpus), ("gpu", wanted.gpu, gpus)):
+        if need > have:
+            message = f"a trial asks for {need:g}, there are {have:g}; change it with --set resources.{name}={have:g}"
+            raise InvalidInput.of(message, key=f"resources.{name}")
+    return int(min(cpus // wanted.cpu, gpus // wanted.gpu if wanted.gpu else float("inf")))

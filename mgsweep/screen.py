@@ -1,0 +1,173 @@
+"""What a user sees: tables, and a run as it happens. A live display on a terminal, one line an event elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from mgsweep.trial import Trial
+
+Format = Literal["table", "json", "csv"]
+Cells = dict[str, Any]
+
+console = Console(highlight=False)
+warnings = Console(stderr=True, highlight=False)
+
+NAMES = {
+    "vanilla": "Vanilla",
+    "xdnn": "X-DNN",
+    "bcos": "B-cos",
+}
+
+
+def label(trial: Trial) -> str:
+    """A trial in a few words: what it does, not every setting."""
+    seed = f" seed {trial.seed}" if trial.seed else ""
+    if not trial.guided:
+        return f"{trial.dataset} {trial.model} baseline{seed}"
+    fraction = f" {trial.bbox_fraction:.0%} boxes" if trial.bbox_fraction < 1 else ""
+    dilation = f" dilated {trial.bbox_dilation:.0%}" if trial.bbox_dilation else ""
+    where = f"{trial.attribution}@{trial.depth}"
+    return f"{trial.dataset} {trial.model} {where} {trial.loss} λ={trial.lambda_loc:g}{fraction}{dilation}{seed}"
+
+
+def percent(value: Any) -> str:
+    """A share in [0, 1] as it is drawn: in percent, one decimal; a dash for none."""
+    return "–" if value is None or value != value else f"{100 * value:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 42 s, 3 min or 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def show(rows: Sequence[Cells], form: Format = "table", title: str = "") -> None:
+    """Print rows that share their columns. Numbers stand to the right."""
+    if form == "json":
+        print(json.dumps(list(rows), indent=1, default=str))
+    elif form == "csv":
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        console.print(_table(rows, title))
+
+
+def _table(rows: Sequence[Cells], title: str = "") -> Table:
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=None, header_style="bold", pad_edge=False
+    )
+    for name in rows[0] if rows else ():
+        numeric = all(isinstance(row[name], int | float) or _is_number(row[name]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(value if isinstance(value, Text) else "–" if value is None else str(value) for value in row.values())
+        )
+    return table
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or str(value).replace(".", "").replace("–", "").strip().isdigit() or value == "–"
+
+
+class Screen:
+    """A `runner.Listener` that shows the run; use it as a context manager around the run."""
+
+    def __init__(self, trials: Iterable[Trial], quiet: bool = False) -> None:
+        trials = list(trials)
+        self._quiet, self._trials = quiet, len(trials)
+        self._started = time.monotonic()
+        self._bars = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Scores(), console=console
+        )
+        self._total = self._bars.add_task("[bold]all epochs", total=sum(_steps(trial) for trial in trials))
+        self._tasks: dict[str, Any] = {}
+        self._ended = 0
+        live = console.is_terminal and not quiet
+        self._live = Live(Group(self._bars), console=console, refresh_per_second=4) if live else None
+
+    def __enter__(self) -> Screen:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._bars.update(self._total, visible=False)
+            for task in self._tasks.values():
+                self._bars.update(task, visible=False)
+            self._live.stop()
+
+    def started(self, trial: Trial) -> None:
+        """Show a bar for the trial."""
+        self._tasks[trial.id] = self._bars.add_task(label(trial), total=trial.epochs)
+        if not self._live:
+            self._say(f"started  {trial.id}  {label(trial)}")
+
+    def progressed(self, trial: Trial, row: Cells) -> None:
+        """Move the trial's bar."""
+        epoch = int(row["epoch"])
+        before = self._bars.tasks[self._bars.task_ids.index(self._tasks[trial.id])].completed
+        self._bars.update(self._tasks[trial.id], completed=epoch, f1=row.get("f1"), epg=row.get("epg"))
+        self._bars.advance(self._total, max(0, epoch - before))
+        self._bars.update(self._total, left=self._left())
+
+    def finished(self, trial: Trial) -> None:
+        """Say so, and take the bar away."""
+        task = self._bars.tasks[self._bars.task_ids.index(self._tasks[trial.id])]
+        scores = f"F1 {percent(task.fields.get('f1'))}  EPG {percent(task.fields.get('epg'))}"
+        self._end(trial, f"[green]done[/]     {trial.id}  {label(trial)}  {scores}")
+
+    def failed(self, trial: Trial, error: str) -> None:
+        """Say why; never hidden, not even when quiet."""
+        self._end(trial, f"[red]failed[/]   {trial.id}  {label(trial)}  {_line(error)}", always=True)
+
+    def _end(self, trial: Trial, text: str, always: bool = False) -> None:
+        self._ended += 1
+        self._bars.remove_task(self._tasks.pop(trial.id))
+        self._say(f"{text}  [dim]{self._ended}/{self._trials}, {duration(self._left())} left[/]", always)
+
+    def _say(self, text: str, always: bool = False) -> None:
+        if always or not self._quiet:
+            console.print(text, soft_wrap=True)
+
+    def _left(self) -> float:
+        total = self._bars.tasks[0]
+        elapsed = time.monotonic() - self._started
+        return elapsed * (total.total or 0) / total.completed - elapsed if total.completed else float("nan")
+
+
+def _steps(trial: Trial) -> int:
+    return trial.epochs
+
+
+def _line(error: str) -> str:
+    return error.strip().splitlines()[0] if error.strip() else "unknown error"
+
+
+class _Scores(ProgressColumn):
+    """F1 and EPG of a trial's bar, the time left of the whole run's."""
+
+    def render(self, task: Task) -> Text:
+        """The text behind one bar."""
+        if "left" in task.fields:
+            return Text(f"{duration(task.fields['left'])} left", style="dim")
+        if task.fields.get("f1") is None:
+            return Text("")
+        return Text(f"F1 {percent(task.fields['f1'])}  EPG {percent(task.fields.get('epg'))}", style="cyan")

@@ -1,0 +1,95 @@
+"""The columns of a record: one row per (trial, epoch, split, probe), each with its unit and meaning."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import pyarrow as pa
+
+from mgsweep.trial import CONFIG, Trial
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """`role` is key, param, metric, count or provenance; `unit` is "1" for a share in [0, 1], "" for a name."""
+
+    name: str
+    type: pa.DataType
+    role: str
+    unit: str
+    description: str
+
+
+def _config(name: str) -> Column:
+    info = Trial.model_fields[name]
+    numbers = {int: pa.int64(), float: pa.float64()}
+    kind = next((numbers[t] for t in (info.annotation, *get_args(info.annotation)) if t in numbers), pa.string())
+    units = {"epochs": "epochs", "batch_size": "images", "image_size": "px"}
+    unit = "" if kind == pa.string() else units.get(name, "1")
+    return Column(name, kind, "param", unit, info.description or "")
+
+
+COLUMNS = (
+    Column("sweep", pa.string(), "key", "", "name of the sweep that ran the trial"),
+    Column("id", pa.string(), "key", "", "identity of the trial: a hash of its configuration"),
+    *map(_config, CONFIG),
+    Column("epoch", pa.int64(), "key", "epochs", "training epochs done when this was measured, from 1"),
+    Column("split", pa.string(), "key", "", "train, val or test"),
+    Column("probe_attribution", pa.string(), "key", "", "attribution that was measured; null when none was"),
+    Column("probe_depth", pa.string(), "key", "", "depth it was read at"),
+    Column("f1", pa.float64(), "metric", "1", "micro F1 over all image x class decisions; a logit >= 0 is positive"),
+    Column("mean_ap", pa.float64(), "metric", "1", "mean over classes of the average precision"),
+    Column("epg", pa.float64(), "metric", "1", "share of positive attribution inside the boxes, mean over pairs"),
+    Column("iou", pa.float64(), "metric", "1", "overlap of map and boxes at threshold 0.5, mean over pairs"),
+    Column("class_loss", pa.float64(), "metric", "nat", "binary cross entropy, mean over images x classes"),
+    Column("guidance_loss", pa.float64(), "metric", "1", "guidance loss, mean over the guided images"),
+    Column("pairs", pa.int64(), "count", "pairs", "(image, class) pairs measured or guided"),
+    Column("pairs_undefined", pa.int64(), "count", "pairs", "pairs without positive attribution; they count 0"),
+    Column("masks_empty", pa.int64(), "count", "images", "guided images whose boxes had shrunk to nothing"),
+    Column("true_positives", pa.list_(pa.int64()), "count", "images", "per class"),
+    Column("false_positives", pa.list_(pa.int64()), "count", "images", "per class"),
+    Column("false_negatives", pa.list_(pa.int64()), "count", "images", "per class"),
+    Column("seconds", pa.float64(), "provenance", "s", "time this took"),
+    Column("peak_memory", pa.int64(), "provenance", "bytes", "largest memory so far: of the GPU, or of the process"),
+    Column("device", pa.string(), "provenance", "", "what it ran on"),
+    Column("host", pa.string(), "provenance", "", "machine it ran on"),
+    Column("started", pa.timestamp("us", tz="UTC"), "provenance", "", "when this attempt at the trial began"),
+    Column("mgsweep_version", pa.string(), "provenance", "", "version of this program"),
+    Column("torch_version", pa.string(), "provenance", "", "version of PyTorch"),
+    Column("git_commit", pa.string(), "provenance", "", "commit of the working directory, if it is a checkout"),
+    Column("git_dirty", pa.bool_(), "provenance", "", "whether that checkout had uncommitted changes"),
+)
+
+_DESCRIPTION = {
+    "schema_version": SCHEMA_VERSION,
+    "columns": {c.name: {"role": c.role, "unit": c.unit, "description": c.description} for c in COLUMNS},
+}
+
+SCHEMA = pa.schema(
+    [pa.field(c.name, c.type, metadata={"unit": c.unit, "description": c.description}) for c in COLUMNS],
+    metadata={"mgsweep": json.dumps(_DESCRIPTION)},
+)
+
+
+def table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Rows as a table of this schema; a column that a row lacks is null, one that the schema lacks is an error.
+
+    Raises:
+        KeyError: a row has a column that the schema does not know.
+    """
+    if unknown := {key for row in rows for key in row} - set(SCHEMA.names):
+        raise KeyError(f"columns missing in the schema: {', '.join(sorted(unknown))}")
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def conformed(read: pa.Table) -> pa.Table:
+    """A table of an older or newer version in today's schema: unknown columns left out, missing ones null."""
+    columns = [
+        read[field.name].cast(field.type) if field.name in read.column_names else pa.nulls(len(read), field.type)
+        for field in SCHEMA
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
