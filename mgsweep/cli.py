@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,7 +105,7 @@ def _run_on(plan: Plan, agenda: Agenda, places: Places, screen: Any, local: bool
     if local:
         from mgsweep.runner import local as here
 
-        return here.run(agenda, places, screen, threads=os.cpu_count() or 1)
+        return here.run(agenda, places, screen, plan.resources)
     from mgsweep.runner import cluster
 
     return cluster.run(agenda, places, screen, plan.resources, address)
@@ -248,9 +247,11 @@ def doctor(store: StoreFolder = RESULTS) -> None:
 
 
 def _format(form: str) -> Format:
-    for known in ("table", "json", "csv"):
+    from mgsweep.screen import FORMATS
+
+    for known in FORMATS:
         if form == known:
-            return known  # type: ignore[return-value]
+            return known
     raise InvalidInput.of(f"expected table, json or csv, got {form!r}", where="--format")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mgsweep import __version__
 from mgsweep.errors import InvalidInput
 from mgsweep.screen import console, label, percent, show
 from mgsweep.store import Store
@@ -113,19 +114,18 @@ def _short(row: Cells) -> Cells:
 
 def machine(store: Path) -> list[Cells]:
     """What a run here would have: each thing looked at, and whether it is well."""
-    import torch
-
+    from mgsweep.guidance.device import gpus
     from mgsweep.runner.places import Places
 
     places = Places(store)
-    packages = ("mgsweep", "torch", "torchvision", "ray", "optuna", "pandas", "pyarrow")
+    packages = ("torch", "torchvision", "ray", "optuna", "pandas", "pyarrow")
     rows = [{"what": name, "found": importlib.metadata.version(name)} for name in packages]
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return [
+        {"what": "mgsweep", "found": __version__},
         {"what": "python", "found": platform.python_version()},
         *rows,
         {"what": "processors", "found": f"{os.cpu_count()} cores"},
-        {"what": "GPUs", "found": ", ".join(gpus) or "none; trials run on the CPU"},
+        {"what": "GPUs", "found": ", ".join(gpus()) or "none; trials run on the CPU"},
         {"what": "store", "found": _folder(store)},
         {"what": "data cache", "found": _folder(places.cache)},
         {"what": "weights", "found": _folder(places.weights)},

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -19,6 +19,7 @@ from rich.text import Text
 from mgsweep.trial import Trial
 
 Format = Literal["table", "json", "csv"]
+FORMATS: tuple[Format, ...] = get_args(Format)
 Cells = dict[str, Any]
 
 console = Console(highlight=False)

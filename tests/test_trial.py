@@ -43,7 +43,7 @@ def test_a_field_at_its_default_does_not_change_the_id() -> None:
     assert Trial(**GUIDED, lambda_loc=1, epochs=50, seed=0, bbox_fraction=1).id == Trial(**GUIDED, lambda_loc=1).id
 
 
-@pytest.mark.parametrize("one", [1, 1.0, 1e0, np.float64(1), np.int64(1)])
+@pytest.mark.parametrize("one", [1, 1.0, np.float64(1), np.int64(1)])
 def test_equal_numbers_are_one_value(one: float) -> None:
     assert Trial(**GUIDED, lambda_loc=one, epochs=one).id == Trial(**GUIDED, lambda_loc=1.0, epochs=1).id
 
@@ -53,9 +53,7 @@ def test_order_does_not_matter(items: list[tuple[str, object]]) -> None:
     assert Trial(**dict(items)).id == Trial(**GUIDED, lambda_loc=0.5, seed=3).id
 
 
-@given(
-    st.floats(1e-9, 1e9), st.floats(1e-6, 1), st.integers(1, 1000), st.sampled_from(["input", "mid2", "final"])
-)
+@given(st.floats(1e-9, 1e9), st.floats(1e-6, 1), st.integers(1, 1000), st.sampled_from(["input", "mid2", "final"]))
 def test_a_row_gives_the_trial_back(lambda_loc: float, fraction: float, epochs: int, depth: str) -> None:
     trial = Trial(**{**GUIDED, "depth": depth}, lambda_loc=lambda_loc, bbox_fraction=fraction, epochs=epochs)
     again = Trial.from_row({**trial.to_row(), "epoch": 3, "f1": 0.5})

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from mgsweep.guidance.datasets.samples import Source
+    from mgsweep.guidance.models import classifier
 
 DEPTHS = ("input", "mid1", "mid2", "mid3", "final")
 """Where a network can be read, shallow to deep: the image, then the outputs of its four stages."""
@@ -30,7 +31,9 @@ SPLITS = ("train", "val", "test")
 class Classifier(Protocol):
     """A network with its input encoding, as `guidance.models.build` returns it (an `nn.Module`)."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """The bare network on encoded images, with the state-dict names of the published checkpoints."""
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] -> logits (B, C)."""
@@ -83,8 +86,8 @@ class Model(Component):
     traits: frozenset[str] = frozenset()
     lacks: str = ""
 
-    def __call__(self, backbone: str, num_classes: int) -> Classifier:
-        return cast("Classifier", self.load()(backbone, num_classes))
+    def __call__(self, backbone: str, num_classes: int) -> classifier.Classifier:
+        return cast("classifier.Classifier", self.load()(backbone, num_classes))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mgsweep.errors import InvalidInput, Problem, did_you_mean
-from mgsweep.plan.schema import AXES, BRANCHES, Grid, Sweep
+from mgsweep.plan.schema import BRANCHES, Grid, Resources, Sweep
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,9 @@ def dotted(data: Any, keys: Sequence[Any]) -> str:
     return parts.lstrip(".")
 
 
+KEYS = (*Sweep.model_fields, *Grid.model_fields, *Resources.model_fields, "if", "then")
+"""Every key of a sweep file, at any level."""
+
 EXPECTED = {
     "float_type": "a number",
     "finite_number": "a finite number",
@@ -124,8 +127,7 @@ EXPECTED = {
 def _message(detail: dict[str, Any]) -> str:
     kind, context, got = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
-        level = Grid if "grids" in detail["loc"] else Sweep
-        return f"unknown key{did_you_mean(detail['loc'][-1], [*level.model_fields, *AXES])}"
+        return f"unknown key{did_you_mean(detail['loc'][-1], KEYS)}"
     if kind == "missing":
         return "missing"
     if kind == "too_short":

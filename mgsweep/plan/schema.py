@@ -154,6 +154,11 @@ class Resources(Section):
     cpu: float = Field(1, gt=0, description="CPU cores of one trial")
     gpu: float = Field(0, ge=0, description="GPUs of one trial; 0.5 lets two trials share one")
 
+    @property
+    def threads(self) -> int:
+        """Threads of a trial. The same wherever it runs: sums over another number of threads round differently."""
+        return max(1, int(self.cpu))
+
 
 class Sweep(Section):
     """A sweep file of mgsweep."""

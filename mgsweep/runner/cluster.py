@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -81,8 +82,9 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
             address=address or "local",
             include_dashboard=False if private else None,
             log_to_driver=False,
-            logging_level="warning",
-            **({"_temp_dir": str(private), "object_store_memory": 100 * 2**20} if private else {}),
+            logging_level=logging.CRITICAL,  # the listener tells of failures, the store has their tracebacks
+            _temp_dir=str(private) if private else None,
+            object_store_memory=100 * 2**20 if private else None,  # nothing of size passes through it
         )
     except (ConnectionError, RuntimeError) as error:
         raise InvalidInput.of(f"cannot use the cluster: {error}", where="--address", key=str(address)) from None

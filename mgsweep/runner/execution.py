@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from mgsweep.errors import Diverged, MgsweepError
+from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
 from mgsweep.guidance.datasets.cache import prepare
 from mgsweep.guidance.models.weights import imagenet
@@ -20,6 +19,9 @@ from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
 from mgsweep.store import Store
 from mgsweep.trial import Trial
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger("mgsweep.trial")
 log.propagate = False  # it goes to the trial's own file
@@ -31,14 +33,13 @@ class Busy(MgsweepError):
     """Another process is training the trial."""
 
 
-def execute(trial: Trial, places: Places, threads: int = 1) -> Iterator[Row]:
+def execute(trial: Trial, places: Places, threads: int = 1) -> Generator[Row]:
     """Train a trial, yielding the last row of every epoch once that epoch is safe on disk.
 
     Raises:
         Busy: another process holds the trial.
         Exception: whatever went wrong; it has been written to the store's failures.
     """
-    torch.set_num_threads(threads)
     store = Store(places.results)
     with store.lock(trial.id) as ours, _logged(store, trial):
         if not ours:
@@ -46,22 +47,21 @@ def execute(trial: Trial, places: Places, threads: int = 1) -> Iterator[Row]:
         if store.is_done(trial):
             return
         try:
-            yield from _epochs(trial, places, store)
+            yield from _epochs(trial, places, store, device.choose(threads))
         except Exception as error:
             log.exception("failed")
             store.fail(trial.id, {**failure(error), "log": str(store.log(trial.id))})
             raise
 
 
-def _epochs(trial: Trial, places: Places, store: Store) -> Iterator[Row]:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _epochs(trial: Trial, places: Places, store: Store, on: torch.device) -> Iterator[Row]:
     data = prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
     resume, records = _left_off(trial, store)
     start = _start(trial, places, store) if resume is None else None
-    described = {"sweep": store.path.name, "id": trial.id, **trial.to_row(), **provenance(device)}
+    described = {"sweep": store.path.name, "id": trial.id, **trial.to_row(), **provenance(on)}
     safe = set(resume.members) if resume else set()
-    log.info("%s from epoch %d on %s", "resumed" if resume else "started", resume.epoch if resume else 0, device)
-    for epoch in guided_training(trial, data, start=start, resume=resume, device=device):
+    log.info("%s from epoch %d on %s", "resumed" if resume else "started", resume.epoch if resume else 0, on)
+    for epoch in guided_training(trial, data, start=start, resume=resume, device=on):
         records += [{**described, **row} for row in epoch.rows]
         _save(trial, store, epoch.state, records, safe)
         log.info("epoch %d: %s", epoch.number, _summary(epoch.rows[-1]))
@@ -106,8 +106,7 @@ def _summary(row: Row) -> Row:
 
 def failure(error: BaseException) -> dict[str, Any]:
     """An exception as data: its cause by class, its message and traceback."""
-    causes = {Diverged: "diverged", torch.OutOfMemoryError: "memory", MemoryError: "memory"}
-    cause = next((cause for kind, cause in causes.items() if isinstance(error, kind)), "bug")
+    cause = "diverged" if isinstance(error, Diverged) else "memory" if device.ran_out_of_memory(error) else "bug"
     text = f"{type(error).__name__}: {error}"
     return {"cause": cause, "error": text, "traceback": "".join(traceback.format_exception(error))}
 

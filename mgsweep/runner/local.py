@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
 from mgsweep.runner.execution import execute
 from mgsweep.runner.places import Places
 
 
-def run(agenda: Agenda, places: Places, listener: Listener, threads: int) -> Outcome:
+def run(agenda: Agenda, places: Places, listener: Listener, resources: Resources) -> Outcome:
     """Run what is on the agenda. A failing trial does not stop the others; Ctrl-C does, its epochs are kept.
 
     Raises:
@@ -17,7 +18,7 @@ def run(agenda: Agenda, places: Places, listener: Listener, threads: int) -> Out
     while trial := schedule.next():
         listener.started(trial)
         try:
-            for row in execute(trial, places, threads):
+            for row in execute(trial, places, resources.threads):
                 listener.progressed(trial, row)
         except Exception as error:
             schedule.fail(trial)

@@ -20,9 +20,8 @@ from mgsweep.runner.schedule import Schedule
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
-
 SCRATCH = ".ray"
-"""Where Tune keeps its own files: among the results, as every node of a cluster must see them. Deletable at any time."""
+"""Where Tune keeps its own files: among the results, as every node must see them. Deletable at any time."""
 
 
 class PlanSearcher(Searcher):
@@ -33,7 +32,7 @@ class PlanSearcher(Searcher):
         self._schedule = schedule
         self.running: dict[str, Trial] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a string
         """The fields of the next trial as Tune's config."""
         trial = self._schedule.next()
         if trial is None:
@@ -59,7 +58,7 @@ class PlanSearcher(Searcher):
 class TrialRun(tune.Trainable):
     """One trial after the other in one actor; a step is an epoch."""
 
-    def setup(self, config: dict[str, Any], places: Places, threads: int) -> None:
+    def setup(self, config: dict[str, Any], places: Places, threads: int) -> None:  # type: ignore[override]
         """Take up the first trial."""
         self._places, self._threads = places, threads
         self.reset_config(config)
@@ -116,7 +115,7 @@ class Relay(tune.Callback):
 
 def tuner(searcher: PlanSearcher, relay: Relay, places: Places, resources: Resources) -> tune.Tuner:
     """A Tuner that runs what the searcher hands out, its own files in a corner of the results that can be deleted."""
-    trainable = tune.with_parameters(TrialRun, places=places, threads=max(1, int(resources.cpu)))
+    trainable = tune.with_parameters(TrialRun, places=places, threads=resources.threads)
     bundle = {"CPU": resources.cpu, "GPU": resources.gpu}
     return tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([bundle])),

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import datetime
+import importlib.metadata
 import platform
 import subprocess
 from functools import cache
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from mgsweep import __version__
+from mgsweep.guidance.device import describe
+
+if TYPE_CHECKING:
+    import torch
 
 
 def provenance(device: torch.device) -> dict[str, Any]:
     """The provenance columns of one attempt at a trial."""
-    cuda = device.type == "cuda"
     return {
-        "device": torch.cuda.get_device_name(device) if cuda else platform.processor() or platform.machine(),
+        "device": describe(device),
         "host": platform.node(),
         "started": datetime.datetime.now(datetime.UTC),
         "mgsweep_version": __version__,
-        "torch_version": torch.__version__,
+        "torch_version": importlib.metadata.version("torch"),
         **checkout(),
     }
 

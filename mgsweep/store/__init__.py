@@ -116,7 +116,7 @@ class Store:
     def _read(file: Path) -> pa.Table:
         try:
             return conformed(pq.read_table(file, page_checksum_verification=True))
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise StoreError(f"{file}: not a readable record ({reason}); delete it and run the sweep again") from None
 
@@ -213,8 +213,8 @@ class Store:
 
     def files(self, trial_id: str) -> list[Path]:
         """Every file there is of a trial."""
-        patterns = (f"trials/{trial_id}.parquet", f"running/{trial_id}/*", f"checkpoints/{trial_id}/*")
-        patterns += (f"failed/{trial_id}.*", f"logs/{trial_id}.log")
+        patterns = [f"trials/{trial_id}.parquet", f"running/{trial_id}/*", f"checkpoints/{trial_id}/*"]
+        patterns += [f"failed/{trial_id}.*", f"logs/{trial_id}.log"]
         return [file for pattern in patterns for file in sorted(self.path.glob(pattern))]
 
     def log(self, trial_id: str) -> Path:

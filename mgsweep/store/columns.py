@@ -70,7 +70,8 @@ _DESCRIPTION = {
 }
 
 SCHEMA = pa.schema(
-    [pa.field(c.name, c.type, metadata={"unit": c.unit, "description": c.description}) for c in COLUMNS],
+    # Described once, in the file's metadata: a description at each field would be stored twice more in every record.
+    [pa.field(column.name, column.type) for column in COLUMNS],
     metadata={"mgsweep": json.dumps(_DESCRIPTION)},
 )
 
@@ -87,7 +88,14 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def conformed(read: pa.Table) -> pa.Table:
-    """A table of an older or newer version in today's schema: unknown columns left out, missing ones null."""
+    """A table of an older or newer version in today's schema: unknown columns left out, missing ones null.
+
+    Raises:
+        ValueError: it claims this version, but has other columns: the checksums cover values, not their names.
+    """
+    claimed = json.loads((read.schema.metadata or {}).get(b"mgsweep", b"{}")).get("schema_version")
+    if claimed == SCHEMA_VERSION and read.schema.names != SCHEMA.names:
+        raise ValueError("its columns are damaged")
     columns = [
         read[field.name].cast(field.type) if field.name in read.column_names else pa.nulls(len(read), field.type)
         for field in SCHEMA

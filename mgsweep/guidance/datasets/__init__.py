@@ -7,4 +7,5 @@ DATASETS = Registry(
     "dataset",
     Dataset("shapes", "mgsweep.guidance.datasets.shapes:shapes", needs_root=False, has_masks=True),
     Dataset("voc2007", "mgsweep.guidance.datasets.voc2007:voc2007"),
+    Dataset("coco2014", "mgsweep.guidance.datasets.coco2014:coco2014"),
 )

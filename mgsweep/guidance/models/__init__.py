@@ -1,7 +1,14 @@
 """Model families. A new one is one file beside this and one line below; `contracts.Model` says what it promises."""
 
-from mgsweep.guidance.contracts import Classifier, Model
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mgsweep.guidance.contracts import Model
 from mgsweep.registry import Registry
+
+if TYPE_CHECKING:
+    from mgsweep.guidance.models.classifier import Classifier
 
 RESNETS = ("resnet10", "resnet18", "resnet34", "resnet50")
 

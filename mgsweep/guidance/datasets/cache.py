@@ -1,0 +1,157 @@
+"""Decoded data sets: each is decoded once per machine and size, and shared by all trials through the page cache.
+
+They lie in <cache>/<dataset>-<size>-<key>/<split>.<array>.npy, with a meta.json for people. A folder of that name is
+complete: it was built beside its place and then renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mgsweep.durable import locked, sync_folder
+from mgsweep.errors import InvalidInput
+from mgsweep.guidance.contracts import SPLITS
+from mgsweep.guidance.datasets import DATASETS
+from mgsweep.guidance.datasets.decode import decode
+from mgsweep.guidance.datasets.samples import Source
+
+VERSION = 1
+"""To be raised whenever decoding or the arrays change, so that older caches are built again."""
+ANNOTATED = 0xB0C5
+"""Sets the draw of annotated images apart from other uses of a trial's seed."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """N images of size S x S with C classes, and their P pairs (image, class it is labelled with). Memory-mapped.
+
+    Attributes:
+        images: (N, 3, S, S) uint8, RGB.
+        labels: (N, C) bool.
+        pairs: (P, 2) int64, (image, class), sorted.
+        pair_of: (N, C) int64, the row of `pairs`, or -1 where the image is not labelled with the class.
+        boxes: (P, K, 4) int64 [xmin, ymin, xmax, ymax] in pixels within 0 ... S - 1, upper ends exclusive: the class's
+            objects in the image, padded with zeros, which mark nothing.
+        masks: (P, S, S) bool, the union of the class's segmentation masks; None for a data set without.
+    """
+
+    images: Tensor
+    labels: Tensor
+    pairs: Tensor
+    pair_of: Tensor
+    boxes: Tensor
+    masks: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A decoded data set. `fingerprint` is its source's: equal ones mean equal images and annotations."""
+
+    classes: tuple[str, ...]
+    fingerprint: str
+    train: Split
+    val: Split
+    test: Split
+
+
+def prepare(name: str, root: Path | None, image_size: int, cache: Path) -> Data:
+    """Open the decoded data set, after building it if it is not there. Safe to call from many processes at once.
+
+    Args:
+        name: a name of `DATASETS`.
+        root: the data set's folder, None for a generated one.
+        image_size: side S of the square images, in pixels.
+        cache: folder of all decoded data sets, on a local disk; made if missing.
+
+    Raises:
+        UnknownName: no such data set.
+        InvalidInput: every mistake in the data set, or in a second go every image that cannot be decoded, or why the
+            cache folder cannot be used. Nothing is left in it.
+    """
+    source = DATASETS[name](root)
+    key = hashlib.sha256(repr((source.fingerprint, image_size, VERSION)).encode()).hexdigest()[:16]
+    folder = cache / f"{name}-{image_size}-{key}"
+    try:
+        if not folder.is_dir():
+            _build(source, name, image_size, folder)
+        return Data(source.classes, source.fingerprint, *(_open(folder, split) for split in SPLITS))
+    except (OSError, ValueError) as error:
+        message = f"cannot use the decoded data set: {error}; remove this folder, or make room for it, and start again"
+        raise InvalidInput.of(message, where=str(folder)) from error
+
+
+def annotated(count: int, fraction: float, seed: int) -> Tensor:
+    """Which of `count` images have usable boxes: (count,) bool, int(fraction * count) of them true.
+
+    Subsets of one seed are nested (1 % lies within 10 %) and the same for every other setting of a trial.
+    """
+    order = np.random.default_rng([seed, ANNOTATED]).permutation(count)
+    chosen = torch.zeros(count, dtype=torch.bool)
+    chosen[order[: int(fraction * count)]] = True
+    return chosen
+
+
+def _build(source: Source, name: str, image_size: int, folder: Path) -> None:
+    splits = source.splits  # before anything is written: this finds the mistakes in the annotations
+    with locked(folder.parent / f".{name}-{image_size}.lock"):
+        for abandoned in folder.parent.glob(f"{name}-{image_size}-*.part"):
+            shutil.rmtree(abandoned)  # of a build that was killed: a living one would hold the lock
+        if folder.is_dir():
+            return
+        part = folder.with_name(f"{folder.name}.part")
+        part.mkdir()
+        try:
+            problems = [
+                problem
+                for split in SPLITS
+                for problem in decode(splits[split], len(source.classes), image_size, part / split)
+            ]
+            if problems:
+                raise InvalidInput(problems)
+            _describe(source, name, image_size, part)
+            _sync(part)
+            part.rename(folder)
+            sync_folder(folder.parent)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+
+
+def _describe(source: Source, name: str, image_size: int, folder: Path) -> None:
+    counts = {split: len(samples) for split, samples in source.splits.items()}
+    meta = {"dataset": name, "image_size": image_size, "classes": source.classes, "images": counts}
+    (folder / "meta.json").write_text(json.dumps({**meta, "fingerprint": source.fingerprint}, indent=2) + "\n")
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def _open(folder: Path, split: str) -> Split:
+    def tensor(name: str) -> Tensor:
+        # Copy on write: pages are shared with all other readers, and no stray write can reach the file.
+        return torch.from_numpy(np.load(folder / f"{split}.{name}.npy", mmap_mode="c"))
+
+    return Split(
+        images=tensor("images"),
+        labels=tensor("labels"),
+        pairs=tensor("pairs"),
+        pair_of=tensor("pair_of"),
+        boxes=tensor("boxes"),
+        masks=tensor("masks") if (folder / f"{split}.masks.npy").exists() else None,
+    )

@@ -1,0 +1,30 @@
+"""What a trial computes on."""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+
+
+def choose(threads: int) -> torch.device:
+    """The GPU this process was given, else the CPU with so many threads."""
+    torch.set_num_threads(threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def describe(device: torch.device) -> str:
+    """Name of the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
+
+
+def gpus() -> list[str]:
+    """Names of the GPUs this process can see."""
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the GPU's or the machine's memory was too small."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -1,0 +1,285 @@
+"""Model families: one suite for the contract, then each family against an independent implementation of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+
+import pytest
+import torch
+import torchvision
+from golden import CLASSES, GOLDEN, filled, published_bcos, random_images
+from torch import Tensor, nn
+
+from mgsweep.errors import UnknownName
+from mgsweep.guidance.contracts import DEPTHS
+from mgsweep.guidance.models import MODELS, build
+from mgsweep.guidance.models.bcos_layers import BcosConv2d, ExplanationMode, dynamic_product
+from mgsweep.guidance.models.classifier import Classifier
+from mgsweep.guidance.models.resnet import LAYOUTS
+
+PAIRS = [(model.name, backbone) for model in MODELS.values() for backbone in model.backbones]
+SHAPES = json.loads((GOLDEN / "state_dict_shapes.json").read_text())
+
+
+def fresh(model: str, backbone: str = "resnet10", seed: int = 0) -> Classifier:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        classifier = build(model, backbone, CLASSES)
+    assert isinstance(classifier, Classifier)
+    return classifier
+
+
+def input_gradient(model: Classifier, images: Tensor) -> Tensor:
+    logits, features = model.read(images, "input")
+    return torch.autograd.grad(logits[:, 0].sum(), features)[0]
+
+
+# The contract
+
+
+@pytest.mark.parametrize(("model", "backbone"), PAIRS)
+def test_reading_gives_the_logits_and_what_they_follow_from(model: str, backbone: str) -> None:
+    classifier = filled(model, backbone).eval()
+    images = random_images()
+    expected = classifier(images)
+    assert expected.shape == (2, CLASSES)
+    sides = (64, 32, 16, 8, 8) if backbone == "resnet10" else (64, 16, 8, 4, 2)
+    for depth, side in zip(DEPTHS, sides, strict=True):
+        logits, features = classifier.read(images, depth)
+        torch.testing.assert_close(logits, expected)
+        assert features.shape[0] == 2
+        assert features.shape[2:] == (side, side)
+        assert torch.autograd.grad(logits.sum(), features)[0].abs().sum() > 0
+
+
+@pytest.mark.parametrize(("model", "backbone"), PAIRS)
+def test_every_depth_is_the_output_of_its_stage(model: str, backbone: str) -> None:
+    classifier = filled(model, backbone).eval()
+    stages = {name: module for name, module in classifier.network.named_modules() if name[-6:-1] == "layer"}
+    seen: list[Tensor] = []
+    hooks = [stage.register_forward_hook(lambda *call: seen.append(call[2])) for stage in stages.values()]
+    classifier(random_images())
+    for hook in hooks:
+        hook.remove()
+    assert [name[-6:] for name in stages] == ["layer1", "layer2", "layer3", "layer4"]
+    for depth, output in zip(DEPTHS[1:], seen, strict=True):
+        torch.testing.assert_close(classifier.read(random_images(), depth)[1], output)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_features_at_the_input_are_the_encoded_image(model: str) -> None:
+    classifier, images = fresh(model), random_images()
+    _, features = classifier.read(images, "input")
+    assert features.is_leaf
+    if model == "bcos":
+        torch.testing.assert_close(features.detach(), torch.cat([images, 1 - images], 1))
+    else:
+        normalise = torchvision.transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+        torch.testing.assert_close(features.detach(), normalise(images))
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("model", MODELS)
+def test_frozen_networks_can_be_explained(model: str, depth: str) -> None:
+    classifier = filled(model).eval().requires_grad_(False)
+    logits, features = classifier.read(random_images(), depth)
+    assert torch.autograd.grad(logits.sum(), features)[0].abs().sum() > 0
+    assert not classifier(random_images()).requires_grad
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_initial_weights_follow_from_the_seed(model: str) -> None:
+    first, again, other = (fresh(model, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+@pytest.mark.parametrize("backbone", LAYOUTS)
+@pytest.mark.parametrize("model", MODELS)
+def test_fresh_networks_have_gradients_of_sane_size(model: str, backbone: str) -> None:
+    gradient = input_gradient(fresh(model, backbone), random_images())
+    assert gradient.isfinite().all()
+    assert 1e-6 < gradient.abs().max() < 1e2
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_fresh_networks_learn(model: str) -> None:
+    classifier, images = fresh(model), random_images(8, size=32)
+    labels = torch.eye(CLASSES).repeat(2, 1)[:8]
+    optimiser = torch.optim.Adam(classifier.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(40):
+        loss = nn.functional.binary_cross_entropy_with_logits(classifier(images), labels)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert min(losses[-5:]) < 0.4 * min(losses[0], 0.69)
+
+
+def test_registered_backbones_are_the_known_layouts() -> None:
+    assert {model.backbones for model in MODELS.values()} == {tuple(LAYOUTS)}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_unknown_names_are_refused(model: str) -> None:
+    with pytest.raises(UnknownName, match=r"unknown backbone 'resnet5'.*resnet50"):
+        build(model, "resnet5", CLASSES)
+    with pytest.raises(UnknownName, match=r"unknown depth 'mid4'.*mid3"):
+        fresh(model).read(random_images(), "mid4")
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_tensors_are_named_and_shaped_as_published(name: str) -> None:
+    state = build(*name.split("_"), num_classes=20).network.state_dict()
+    assert {key: list(tensor.shape) for key, tensor in state.items()} == SHAPES[name]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_classifier_stores_nothing_but_its_network(model: str) -> None:
+    classifier = fresh(model)
+    assert list(classifier.state_dict()) == [f"network.{name}" for name in classifier.network.state_dict()]
+
+
+# vanilla
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet34", "resnet50"])
+def test_vanilla_equals_torchvision(backbone: str) -> None:
+    ours, referee = filled("vanilla", backbone), getattr(torchvision.models, backbone)(num_classes=CLASSES)
+    referee.load_state_dict(ours.network.state_dict())
+    encoded = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for training in (True, False):  # train first, so that eval sees the running statistics it left
+        torch.testing.assert_close(ours.network.train(training)(encoded), referee.train(training)(encoded))
+
+
+def test_vanilla_starts_as_torchvision_does() -> None:
+    ours = fresh("vanilla", "resnet18").network
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        referee = torchvision.models.resnet18(num_classes=CLASSES)
+    for name, weight in ours.named_parameters():
+        if name != "fc.bias":  # too few values to compare how they spread
+            assert deviation(weight) == pytest.approx(deviation(referee.get_parameter(name)), rel=0.05), name
+
+
+def deviation(weight: Tensor) -> float:
+    return weight.std().item()
+
+
+# xdnn
+
+
+@pytest.mark.parametrize("backbone", LAYOUTS)
+@pytest.mark.parametrize("factor", [0.01, 7.0])
+def test_xdnn_is_homogeneous_up_to_its_bias(backbone: str, factor: float) -> None:
+    network = filled("xdnn", backbone).network
+    bias = network.get_parameter("fc.bias")
+    encoded = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    expected = factor * (network(encoded) - bias)
+    torch.testing.assert_close(network(factor * encoded) - bias, expected, rtol=1e-4, atol=1e-4 * factor)
+
+
+@pytest.mark.parametrize(("backbone", "factor"), [("resnet18", 8 ** (-1 / 2)), ("resnet50", 16 ** (-1 / 4))])
+def test_xdnn_starts_by_the_rule_of_fixup(backbone: str, factor: float) -> None:
+    for name, weight in fresh("xdnn", backbone).network.named_parameters():
+        if name.startswith("fc"):
+            assert deviation(weight) > 0
+        elif name.endswith("conv3.weight" if backbone == "resnet50" else "conv2.weight"):
+            assert not weight.any()
+        else:
+            he = (2 / (weight.shape[0] * weight.shape[2] * weight.shape[3])) ** 0.5
+            scale = factor if "layer" in name and "downsample" not in name else 1
+            assert deviation(weight) == pytest.approx(scale * he, rel=0.1), name
+
+
+# bcos
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
+def test_bcos_equals_the_published_layers(backbone: str) -> None:
+    ours, referee = filled("bcos", backbone), published_bcos(backbone)
+    encoded = torch.rand(3, 6, 32, 32, dtype=torch.double, generator=torch.Generator().manual_seed(0))
+    for training in (True, False):  # train first, so that eval sees the running statistics it left
+        torch.testing.assert_close(ours.network.train(training).double()(encoded), referee.train(training)(encoded))
+    for name, tensor in referee.state_dict().items():
+        torch.testing.assert_close(ours.network.state_dict()[f"0.{name}"], tensor)
+
+
+def test_patch_norms_are_the_lengths_of_the_patches_under_the_kernel() -> None:
+    layer = BcosConv2d(4, 1, kernel=3, stride=2, mode=ExplanationMode())
+    x = torch.randn(2, 4, 9, 9, generator=torch.Generator().manual_seed(0))
+    patches = nn.functional.unfold(x, 3, padding=1, stride=2)
+    torch.testing.assert_close(layer.patch_norms(x).flatten(2).squeeze(1), patches.norm(dim=1), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (3, 1, 1)])
+def test_dynamic_products_are_products_to_every_order_outside_an_explanation(shape: tuple[int, ...]) -> None:
+    inputs = (double(*shape), double(2, 3, 2, 2), ExplanationMode())
+    assert torch.autograd.gradcheck(dynamic_product, inputs)
+    assert torch.autograd.gradgradcheck(dynamic_product, inputs)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2, 2), (3, 1, 1)])
+def test_explanations_hold_the_weights_constant_but_depend_on_them(shape: tuple[int, ...]) -> None:
+    mode = ExplanationMode()
+
+    def explanation(weights: Tensor, x: Tensor, cotangent: Tensor) -> Tensor:
+        with mode.open():
+            product = dynamic_product(weights * x.sum(), x, mode)
+            return torch.autograd.grad(product, x, cotangent, create_graph=True)[0]
+
+    weights, x, cotangent = double(*shape), double(2, 3, 2, 2), double(2, 3, 2, 2)
+    torch.testing.assert_close(explanation(weights, x, cotangent), weights * x.sum() * cotangent)
+    assert torch.autograd.gradcheck(explanation, (weights, x, cotangent))
+
+
+def double(*shape: int) -> Tensor:
+    noise = torch.randn(shape, dtype=torch.double, generator=torch.Generator().manual_seed(sum(shape)))
+    return noise.requires_grad_()
+
+
+def test_explaining_ends_where_it_began() -> None:
+    model, images = filled("bcos").eval(), random_images(1, 32)
+    plain = input_gradient(model, images)
+    with model.explaining():
+        explained = input_gradient(model, images)
+        with model.explaining():
+            pass
+        torch.testing.assert_close(input_gradient(model, images), explained)
+    assert (explained - plain).abs().max() > 0.1 * plain.abs().max()
+    torch.testing.assert_close(input_gradient(model, images), plain)
+    with pytest.raises(ZeroDivisionError), model.explaining():
+        raise ZeroDivisionError
+    torch.testing.assert_close(input_gradient(model, images), plain)
+
+
+def test_explaining_reaches_a_backward_pass_on_another_thread() -> None:
+    model, images = filled("bcos").eval(), random_images(1, 32)
+    seen: list[Tensor] = []
+    with model.explaining():
+        worker = threading.Thread(target=lambda: seen.append(input_gradient(model, images)))
+        worker.start()
+        worker.join()
+        torch.testing.assert_close(seen[0], input_gradient(model, images))
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_explaining_one_model_leaves_others_alone(copied: bool) -> None:
+    model, images = filled("bcos").eval(), random_images(1, 32)
+    other = copy.deepcopy(model) if copied else filled("bcos").eval()
+    plain = input_gradient(other, images)
+    with model.explaining():
+        torch.testing.assert_close(input_gradient(other, images), plain)
+        with other.explaining():
+            torch.testing.assert_close(input_gradient(other, images), input_gradient(model, images))
+
+
+@pytest.mark.parametrize("model", ["vanilla", "xdnn"])
+def test_explaining_changes_nothing_without_dynamic_weights(model: str) -> None:
+    classifier, images = filled(model).eval(), random_images(1, 32)
+    plain = input_gradient(classifier, images)
+    with classifier.explaining():
+        torch.testing.assert_close(input_gradient(classifier, images), plain)

@@ -1,0 +1,34 @@
+"""A sweep small enough to run again and again: thirteen noise images in VOC's layout, three classes of trials."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import voc_folder
+
+SWEEP = """
+name: tiny
+data: {voc2007: %s}
+common: {dataset: voc2007, backbone: resnet10, image_size: 32, batch_size: 3, learning_rate: 1e-3}
+baseline: {epochs: 3}
+guided: {epochs: 2}
+grids:
+  - zip: [{model: [vanilla, bcos], attribution: [ixg, bcos]}]
+    depth: final
+    loss: [energy, l1]
+    lambda_loc: 0.01
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sweep file of 2 baselines and 4 guided trials, its data, and a cache of its own."""
+    monkeypatch.setenv("MGSWEEP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    root = voc_folder.write(tmp_path / "data")
+    file = tmp_path / "tiny.yaml"
+    file.write_text(SWEEP % root)
+    assert os.environ["MGSWEEP_CACHE"]
+    return file

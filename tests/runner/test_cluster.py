@@ -1,0 +1,125 @@
+"""The command line on Ray, as a user types it: equal to a run without Ray, interrupted by Ctrl-C, killed by SIGKILL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mgsweep.plan import load
+from mgsweep.store import Store
+
+COMMAND = [sys.executable, "-m", "mgsweep"]
+TIMES = ["seconds", "peak_memory", "started"]
+
+
+def mgsweep(*arguments: object, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@contextmanager
+def begun(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A run in a process group of its own, which nothing survives the block of."""
+    command = [*COMMAND, *map(str, arguments)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        with process:
+            yield process
+            process.kill()
+    finally:
+        kill_group(process)
+
+
+def kill_group(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def measured(folder: Path) -> pd.DataFrame:
+    return Store(folder).frame().drop(columns=TIMES)
+
+
+def wait_for_epochs(folder: Path, count: int) -> None:
+    """Until so many rows of unfinished trials are on disk."""
+    store, deadline = Store(folder), time.monotonic() + 120
+    while sum(len(store.progress(name)) for name in store.begun()) < count:
+        assert time.monotonic() < deadline, "no trial made progress"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def undisturbed(sweep: Path, tmp_path: Path) -> pd.DataFrame:
+    """The records of a run that nothing disturbed, in one process without Ray."""
+    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "local")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return measured(tmp_path / "local" / "tiny")
+
+
+def test_ray_gives_the_rows_of_a_local_run_and_isolates_a_failure(
+    sweep: Path, tmp_path: Path, undisturbed: pd.DataFrame
+) -> None:
+    sweep.write_text(sweep.read_text() + "  - {model: vanilla, loss: none, learning_rate: 1e+20, seed: 5}\n")
+    done = mgsweep("run", sweep, "--store", tmp_path / "ray")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "7 trials: 0 done, 7 to run" in done.stdout
+    assert "the training loss is no longer finite" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    pd.testing.assert_frame_equal(measured(tmp_path / "ray" / "tiny"), undisturbed, check_exact=True)
+    assert not (tmp_path / "ray" / "tiny" / ".ray").exists()
+    again = mgsweep("run", sweep, "--store", tmp_path / "ray")
+    assert again.returncode == 1
+    assert "7 trials: 6 done, 1 failed, 0 to run" in again.stdout
+
+
+def test_kill_9_and_the_same_command(sweep: Path, tmp_path: Path, undisturbed: pd.DataFrame) -> None:
+    """The driver and all that belongs to it die in mid-epoch, twice; the same command ends with the same rows."""
+    folder = tmp_path / "ray" / "tiny"
+    arguments = ("run", sweep, "--store", tmp_path / "ray")
+    for epochs in (2, 6):
+        with begun(*arguments) as process:
+            wait_for_epochs(folder, epochs)
+            kill_group(process)
+            process.wait()
+        survivors = [pid for pid in Store(folder).begun() if Store(folder).is_held(pid)]
+        deadline = time.monotonic() + 30
+        while any(Store(folder).is_held(name) for name in survivors) and time.monotonic() < deadline:
+            time.sleep(0.2)
+    done = mgsweep(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pd.testing.assert_frame_equal(measured(folder), undisturbed, check_exact=True)
+    assert Store(folder).finished() == {trial.id for trial in load(sweep).trials}
+    assert not list(folder.glob("running/*"))
+
+
+def test_ctrl_c_stops_cleanly_and_resumes(sweep: Path, tmp_path: Path, undisturbed: pd.DataFrame) -> None:
+    folder = tmp_path / "ray" / "tiny"
+    arguments = ("run", sweep, "--store", tmp_path / "ray")
+    with begun(*arguments) as process:
+        wait_for_epochs(folder, 2)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 130, output
+    assert "Resume: mgsweep run" in " ".join(output.split())
+    assert "Traceback" not in output
+    assert Store(folder).finished() < {trial.id for trial in load(sweep).trials}
+    done = mgsweep(*arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pd.testing.assert_frame_equal(measured(folder), undisturbed, check_exact=True)
+
+
+def test_a_cluster_that_is_not_there(sweep: Path, tmp_path: Path) -> None:
+    done = mgsweep("run", sweep, "--store", tmp_path / "ray", "--address", "127.0.0.1:1", timeout=120)
+    assert done.returncode == 2
+    assert "cannot use the cluster" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,205 @@
+"""The command line as a user meets it: what it prints, what it refuses, how it ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import voc_folder
+
+from mgsweep.plan import load
+from mgsweep.store import Store
+from mgsweep.trial import Trial
+
+ROOT = Path(__file__).parents[1]
+
+SWEEP = """
+name: tiny
+data: {voc2007: %s}
+common: {dataset: voc2007, backbone: resnet10, image_size: 32, batch_size: 3, learning_rate: 1e-3}
+baseline: {epochs: 2}
+guided: {epochs: 1}
+grids:
+  - {model: bcos, attribution: bcos, depth: [input, final], loss: energy, lambda_loc: 0.01}
+"""
+
+
+def mgsweep(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mgsweep", *map(str, arguments)]
+    environment = {**os.environ, "COLUMNS": "120", "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd, env=environment)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MGSWEEP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("MGSWEEP_STORE", raising=False)
+    file = tmp_path / "tiny.yaml"
+    file.write_text(SWEEP % voc_folder.write(tmp_path / "data"))
+    return file
+
+
+@pytest.fixture
+def finished(sweep: Path, tmp_path: Path) -> Path:
+    """The store of a sweep that ran."""
+    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "results")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tmp_path / "results"
+
+
+def test_a_run_says_what_it_does_and_what_to_type_next(sweep: Path, tmp_path: Path) -> None:
+    done = mgsweep("run", sweep, "--local", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "tiny  3 trials: 0 done, 3 to run"
+    assert sum(line.startswith("started") for line in lines) == 3
+    assert sum(line.startswith("done") for line in lines) == 3
+    assert lines[-1] == f"all 3 done. Next: mgsweep figures {sweep}"
+    assert (tmp_path / "results" / "tiny" / "plan.parquet").exists()
+    again = mgsweep("run", sweep, "--local", cwd=tmp_path)
+    assert again.stdout.startswith("tiny  3 trials: 3 done, 0 to run")
+    assert again.returncode == 0
+
+
+def test_a_dry_run_writes_nothing(sweep: Path, tmp_path: Path) -> None:
+    done = mgsweep("run", sweep, "--dry-run", "--set", "lambda_loc=1,2", cwd=tmp_path)
+    assert done.stdout.strip() == "tiny  5 trials: 0 done, 5 to run"
+    assert not (tmp_path / "results").exists()
+
+
+def test_quiet_prints_only_the_summary(sweep: Path, tmp_path: Path) -> None:
+    done = mgsweep("run", sweep, "--local", "-q", "--only", "depth=final", cwd=tmp_path)
+    assert "started" not in done.stdout
+    assert "all 2 done" in done.stdout
+
+
+def test_listings(finished: Path, sweep: Path) -> None:
+    status = mgsweep("status", "--store", finished, "--format", "json")
+    assert json.loads(status.stdout) == [
+        {"sweep": "tiny", "trials": 3, "done": 3, "running": 0, "interrupted": 0, "failed": 0, "waiting": 0}
+    ]
+    rows = list(csv.DictReader(io.StringIO(mgsweep("trials", "tiny", "--store", finished, "--format", "csv").stdout)))
+    assert {row["id"] for row in rows} == {trial.id for trial in load(sweep).trials}
+    assert {row["state"] for row in rows} == {"done"}
+    assert mgsweep("trials", sweep, "--store", finished).stdout.count("bcos@final") == 1
+    one = rows[-1]["id"]
+    shown = mgsweep("show", one[:6], "--store", finished).stdout
+    assert one in shown
+    assert "lambda_loc" in shown
+    assert f"{one}.parquet" in shown
+    assert mgsweep("plan", sweep, "--store", finished).stdout.startswith("tiny  3 trials: 3 done, 0 to run")
+
+
+def test_a_failure_is_shown_with_its_traceback(sweep: Path, tmp_path: Path) -> None:
+    done = mgsweep("run", sweep, "--local", "--set", "learning_rate=1e20", "--set", "model=vanilla",
+                   "--set", "attribution=ixg", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout
+    assert "--retry all" in done.stdout
+    (failed,) = Store(tmp_path / "results" / "tiny").failures()
+    shown = mgsweep("show", failed, cwd=tmp_path).stdout
+    assert "diverged in attempt 1" in shown
+    assert "Traceback" in shown
+
+
+def test_figures(finished: Path, tmp_path: Path) -> None:
+    done = mgsweep("figures", "tiny", "--store", finished, "--out", tmp_path / "figures")
+    assert done.returncode == 0, done.stderr
+    names = {Path(line).name for line in done.stdout.split()}
+    assert {"epg-f1.pdf", "epg-f1.png", "epg-f1.csv"} <= names
+    assert (tmp_path / "figures" / "tiny" / "epg-f1.png").stat().st_size > 10_000
+
+
+def test_schema_and_doctor(tmp_path: Path) -> None:
+    assert json.loads(mgsweep("schema").stdout)["title"] == "Sweep"
+    found = mgsweep("doctor", cwd=tmp_path)
+    assert found.returncode == 0
+    assert re.search(r"torch +\d", found.stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_may_be_named_by_the_environment(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MGSWEEP_STORE", str(finished))
+    assert "tiny" in mgsweep("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("loss: energy", "loss: enrgy"), "unknown loss 'enrgy'; did you mean 'energy'?"),
+        (("lambda_loc: 0.01", "lambda_loc: -1"), "grids[0].lambda_loc: expected a number >= 0, got -1"),
+        (("lambda_loc: 0.01", "lambda_loc: '1e-3'"), "expected a number, got '1e-3'; write it without quotes"),
+        (("data: {", "data: {voc2007: nowhere} # {"), "nowhere"),
+    ],
+)
+def test_mistakes_exit_2_with_a_message_and_write_nothing(
+    sweep: Path, tmp_path: Path, change: tuple[str, str], said: str
+) -> None:
+    sweep.write_text(sweep.read_text().replace(*change))
+    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "results")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
+    assert not list((tmp_path / "cache").glob("[!.]*"))
+
+
+def test_a_damaged_image_and_a_box_outside_are_found_before_training(sweep: Path, tmp_path: Path) -> None:
+    folder = next((tmp_path / "data").glob("**/JPEGImages"))
+    image = sorted(folder.iterdir())[0]
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
+    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "results")
+    assert (done.returncode, image.name in done.stderr) == (2, True), done.stderr
+    image.write_bytes(whole)
+    annotation = sorted((folder.parent / "Annotations").iterdir())[1]
+    annotation.write_text(annotation.read_text().replace("<xmax>20", "<xmax>2000"))
+    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "results")
+    assert (done.returncode, annotation.name in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_store_that_cannot_be_written(sweep: Path, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file in the way")
+    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "results")
+    assert done.returncode == 2
+    assert "cannot write results here" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "usage",
+    ["run", "run x.yaml --bogus", "shwo", "trials nothing", "status --format xml", "run x.yaml --retry luck"],
+)
+def test_wrong_usage_exits_2(usage: str, tmp_path: Path) -> None:
+    done = mgsweep(*usage.split(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_or_ambiguous_id(finished: Path) -> None:
+    assert "fits none" in mgsweep("show", "zzz", "--store", finished).stderr
+    assert mgsweep("show", "", "--store", finished).returncode == 2
+
+
+def test_ctrl_c_of_a_local_run(sweep: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mgsweep", "run", str(sweep), "--local", "--set", "epochs=500"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=environment) as process:
+        store = Store(tmp_path / "results" / "tiny")
+        while not store.begun():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert "interrupted; every finished epoch is kept. Resume: mgsweep run" in " ".join(output.split())
+    (trial,) = store.begun()
+    assert Trial.from_row({k: v for k, v in store.progress(trial)[0].items() if v is not None}).id == trial
