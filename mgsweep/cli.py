@@ -274,6 +274,7 @@ def main() -> None:
     except MgsweepError as error:
         from mgsweep.screen import warnings
 
-        warnings.print(f"[red]error[/] {len(getattr(error, 'problems', [error]))} problem(s)", style=None)
+        count = len(error.problems) if isinstance(error, InvalidInput) else 1
+        warnings.print("[red]error[/]" if count == 1 else f"[red]{count} errors[/]", end=" " if count == 1 else "\n")
         warnings.print(str(error), markup=False, soft_wrap=True)
         raise SystemExit(error.exit_code) from None

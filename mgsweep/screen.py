@@ -25,12 +25,6 @@ Cells = dict[str, Any]
 console = Console(highlight=False)
 warnings = Console(stderr=True, highlight=False)
 
-NAMES = {
-    "vanilla": "Vanilla",
-    "xdnn": "X-DNN",
-    "bcos": "B-cos",
-}
-
 
 def label(trial: Trial) -> str:
     """A trial in a few words: what it does, not every setting."""
@@ -64,13 +58,13 @@ def show(rows: Sequence[Cells], form: Format = "table", title: str = "") -> None
         writer.writeheader()
         writer.writerows(rows)
     else:
-        console.print(_table(rows, title))
+        if title:
+            console.print(f"[bold]{title}[/]", soft_wrap=True)
+        console.print(_table(rows))
 
 
-def _table(rows: Sequence[Cells], title: str = "") -> Table:
-    table = Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, header_style="bold", pad_edge=False
-    )
+def _table(rows: Sequence[Cells]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for name in rows[0] if rows else ():
         numeric = all(isinstance(row[name], int | float) or _is_number(row[name]) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
@@ -95,7 +89,7 @@ class Screen:
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Scores(), console=console
         )
-        self._total = self._bars.add_task("[bold]all epochs", total=sum(_steps(trial) for trial in trials))
+        self._total = self._bars.add_task("[bold]all epochs", total=sum(trial.epochs for trial in trials))
         self._tasks: dict[str, Any] = {}
         self._ended = 0
         live = console.is_terminal and not quiet
@@ -152,10 +146,6 @@ class Screen:
         total = self._bars.tasks[0]
         elapsed = time.monotonic() - self._started
         return elapsed * (total.total or 0) / total.completed - elapsed if total.completed else float("nan")
-
-
-def _steps(trial: Trial) -> int:
-    return trial.epochs
 
 
 def _line(error: str) -> str:

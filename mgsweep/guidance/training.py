@@ -17,6 +17,7 @@ from mgsweep.guidance.datasets.cache import Data, Split, annotated
 from mgsweep.guidance.evaluation import Row, evaluate
 from mgsweep.guidance.models import build
 from mgsweep.guidance.models.classifier import Classifier
+from mgsweep.guidance.models.weights import load
 from mgsweep.guidance.seeds import generator, seed_of
 from mgsweep.guidance.step import drawn_classes, guided_loss
 from mgsweep.pareto import front
@@ -101,7 +102,7 @@ def _model(trial: Trial, classes: int, start: Weights | None, device: torch.devi
         torch.manual_seed(seed_of(trial.seed, "weights"))
         model = build(trial.model, trial.backbone, classes)
     if start is not None:
-        model.network.load_state_dict(start)
+        load(model.network, start)
     return model.to(device)
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +77,7 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
     """
     import ray
 
+    _knock(address)
     private = Path(tempfile.mkdtemp(prefix="mgsweep-")) if address is None else None
     try:
         ray.init(
@@ -94,3 +96,15 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
         ray.shutdown()
         if private:
             shutil.rmtree(private, ignore_errors=True)
+
+
+def _knock(address: str | None) -> None:
+    """See at once whether somebody answers at host:port; Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        message = f"nobody answers at {address} ({error}); start the cluster, or leave --address out for a private one"
+        raise InvalidInput.of(message, where="--address") from None

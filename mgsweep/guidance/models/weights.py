@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mgsweep.errors import InvalidInput
+from mgsweep.errors import InvalidInput, Problem
 
 FILES = {
     ("vanilla", "resnet18"): "resnet18-f37072fd.pth",
@@ -42,6 +43,23 @@ def imagenet(model: str, backbone: str, folder: Path) -> dict[str, Tensor]:
     prefix = "0." if model == "bcos" else ""  # its network stands in a chain before the logit bias
     named = {prefix + name.removeprefix("module."): value for name, value in weights.items()}
     return {name: value for name, value in named.items() if not name.startswith(f"{prefix}fc.")}
+
+
+def load(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load initial weights into a bare network. Only its head may be missing: that keeps its fresh weights.
+
+    Raises:
+        InvalidInput: names or shapes that do not fit, all of them.
+    """
+    own = network.state_dict()
+    wrong = [f"{name} is missing" for name in own.keys() - weights.keys() if "fc" not in name.split(".")]
+    wrong += [f"{name} is not a parameter of the network" for name in weights.keys() - own.keys()]
+    for name in own.keys() & weights.keys():
+        if own[name].shape != weights[name].shape:
+            wrong.append(f"{name} has shape {tuple(weights[name].shape)}, expected {tuple(own[name].shape)}")
+    if wrong:
+        raise InvalidInput(Problem("", "weights", message) for message in sorted(wrong))
+    network.load_state_dict({**own, **weights})
 
 
 def locate(model: str, backbone: str, folder: Path) -> Path:
