@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ from mgsweep.errors import InvalidInput, MgsweepError
 if TYPE_CHECKING:
     from mgsweep.plan import Plan
     from mgsweep.runner import Agenda, Outcome, Places
-    from mgsweep.screen import Format
+    from mgsweep.screen import Format, Screen
     from mgsweep.store import Store
 
 
@@ -58,21 +58,20 @@ def run(
         list[str] | None, typer.Option(metavar="CAUSE", help="Run failed trials again: bug, memory, diverged or all.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the summary.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens inside.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trials' logs and Ray's own.")] = False,
 ) -> None:
     """Train what the sweep asks for and the store does not have. The same command starts, resumes and extends."""
     from mgsweep import runner
     from mgsweep.plan import load
     from mgsweep.store import Store
 
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
     plan = load(file, set_ or (), only or ())
     results = Store(store / plan.name)
     agenda = runner.agenda(plan, results, _causes(retry or []))
     _announce(plan, agenda)
     if dry_run:
         return
-    outcome = _execute(plan, agenda, results, local, address, quiet) if agenda.to_run else None
+    outcome = _execute(plan, agenda, results, local, address, quiet, verbose) if agenda.to_run else None
     raise typer.Exit(_summarise(plan, agenda, outcome, results, file))
 
 
@@ -85,7 +84,7 @@ def _causes(retry: list[str]) -> list[str]:
 
 
 def _execute(
-    plan: Plan, agenda: Agenda, results: Store, local: bool, address: str | None, quiet: bool
+    plan: Plan, agenda: Agenda, results: Store, local: bool, address: str | None, quiet: bool, verbose: bool
 ) -> Outcome | None:
     """Run the agenda; None when the user interrupted."""
     from mgsweep.runner import Places, preflight
@@ -96,19 +95,23 @@ def _execute(
     results.begin(plan.text, plan.trials)
     with Screen(agenda.to_run, quiet) as screen:
         try:
-            return _run_on(plan, agenda, places, screen, local, address)
+            return _run_on(plan, agenda, places, screen, local, address, verbose)
         except KeyboardInterrupt:
             return None
 
 
-def _run_on(plan: Plan, agenda: Agenda, places: Places, screen: Any, local: bool, address: str | None) -> Outcome:
+def _run_on(
+    plan: Plan, agenda: Agenda, places: Places, screen: Screen, local: bool, address: str | None, verbose: bool
+) -> Outcome:
     if local:
         from mgsweep.runner import local as here
 
+        if verbose:
+            logging.getLogger("mgsweep.trial").addHandler(logging.StreamHandler())
         return here.run(agenda, places, screen, plan.resources)
     from mgsweep.runner import cluster
 
-    return cluster.run(agenda, places, screen, plan.resources, address)
+    return cluster.run(agenda, places, screen, plan.resources, address, verbose)
 
 
 def _announce(plan: Plan, agenda: Agenda) -> None:

@@ -42,12 +42,18 @@ def configure(address: str | None) -> None:
 
 
 def run(
-    agenda: Agenda, places: Places, listener: Listener, resources: Resources, address: str | None = None
+    agenda: Agenda,
+    places: Places,
+    listener: Listener,
+    resources: Resources,
+    address: str | None = None,
+    verbose: bool = False,
 ) -> Outcome:
     """Run what is on the agenda on a cluster.
 
     Args:
         address: of a running cluster ("auto" for the one of this machine); None starts a private one here.
+        verbose: let Ray show its messages and what workers print; failures are told by the listener in any case.
 
     Raises:
         InvalidInput: the cluster cannot be reached, or not one trial fits on it.
@@ -55,7 +61,7 @@ def run(
     configure(address)
     from mgsweep.runner.plan_on_tune import SCRATCH, PlanSearcher, Relay, tuner
 
-    with connected(address) as have:
+    with connected(address, verbose) as have:
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots(resources, have.get("CPU", 0), have.get("GPU", 0)) + 1)
         schedule = agenda.schedule()
@@ -69,7 +75,7 @@ def run(
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[dict[str, float]]:
+def connected(address: str | None, verbose: bool = False) -> Iterator[dict[str, float]]:
     """A connection to the given cluster, or to a private one that lives as long as this block; yields what it has.
 
     Raises:
@@ -83,8 +89,8 @@ def connected(address: str | None) -> Iterator[dict[str, float]]:
         ray.init(
             address=address or "local",
             include_dashboard=False if private else None,
-            log_to_driver=False,
-            logging_level=logging.CRITICAL,  # the listener tells of failures, the store has their tracebacks
+            log_to_driver=verbose,
+            logging_level=logging.INFO if verbose else logging.CRITICAL,
             _temp_dir=str(private) if private else None,
             object_store_memory=100 * 2**20 if private else None,  # nothing of size passes through it
         )
