@@ -28,8 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # The four kinds of component know the contracts, never each other.
     "mgsweep.guidance.losses": FLOOR
     | {"mgsweep.guidance.contracts", "mgsweep.guidance.maps", "mgsweep.guidance.metrics"},
-    "mgsweep.guidance.attributions": FLOOR | {"mgsweep.guidance.contracts"},
-    "mgsweep.guidance.models": FLOOR | {"mgsweep.guidance.contracts"},
+    "mgsweep.guidance.attributions": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
+    "mgsweep.guidance.models": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
     "mgsweep.guidance.datasets": FLOOR | {"mgsweep.guidance.contracts"},
     "mgsweep.plan": FLOOR | {"mgsweep.guidance.validity"},
     "mgsweep.store": FLOOR,

@@ -8,41 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from mgsweep.errors import InvalidInput
 from mgsweep.registry import Component
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from mgsweep.guidance.datasets.samples import Source
-    from mgsweep.guidance.models import classifier
+    from mgsweep.guidance.models.classifier import Classifier
+    from mgsweep.guidance.reading import Reading
 
 DEPTHS = ("input", "mid1", "mid2", "mid3", "final")
 """Where a network can be read, shallow to deep: the image, then the outputs of its four stages."""
 
 SPLITS = ("train", "val", "test")
-
-
-class Classifier(Protocol):
-    """A network with its input encoding, as `guidance.models.build` returns it (an `nn.Module`)."""
-
-    @property
-    def network(self) -> nn.Module:
-        """The bare network on encoded images, with the state-dict names of the published checkpoints."""
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> logits (B, C)."""
-
-    def read(self, images: Tensor, depth: str) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) and the features (B, K, h, w) at `depth`, joined by one graph so that one differentiates."""
-
-    def explaining(self) -> AbstractContextManager[None]:
-        """While open, gradients of a dynamic-linear network treat its dynamic weights as constants."""
 
 
 @dataclass(frozen=True)
@@ -59,19 +42,18 @@ class Loss(Component):
 
 @dataclass(frozen=True)
 class Attribution(Component):
-    """An attribution: (model, features, scores, create_graph) -> raw maps (B, h, w).
+    """An attribution: (reading, classes) -> raw maps (B, h, w) of one class (B,) an image.
 
-    `features` (B, K, h, w) and `scores` (B,), the chosen logits, come from one `Classifier.read`. With `create_graph`
-    the maps can be differentiated again by the parameters. `needs` are traits a model must have, `depths` the usable
-    ones; `reason` completes "<name> needs ..." for the user.
+    It can be differentiated by the parameters if the reading can. `needs` are traits a model must have, `depths` the
+    usable ones; `reason` completes "<name> needs ..." for the user.
     """
 
     needs: frozenset[str] = frozenset()
     depths: tuple[str, ...] = DEPTHS
     reason: str = ""
 
-    def __call__(self, model: Classifier, features: Tensor, scores: Tensor, create_graph: bool = False) -> Tensor:
-        return cast("Tensor", self.load()(model, features, scores, create_graph))
+    def __call__(self, reading: Reading, classes: Tensor) -> Tensor:
+        return cast("Tensor", self.load()(reading, classes))
 
 
 @dataclass(frozen=True)
@@ -86,8 +68,8 @@ class Model(Component):
     traits: frozenset[str] = frozenset()
     lacks: str = ""
 
-    def __call__(self, backbone: str, num_classes: int) -> classifier.Classifier:
-        return cast("classifier.Classifier", self.load()(backbone, num_classes))
+    def __call__(self, backbone: str, num_classes: int) -> Classifier:
+        return cast("Classifier", self.load()(backbone, num_classes))
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,9 @@ def guided_loss(
         entropy = binary_cross_entropy_with_logits(model(images), labels)
         return entropy, torch.stack([entropy.detach().double() * len(index), *torch.zeros(3, device=device).double()])
     masks = guidance_masks(trial, split, split.pair_of[index[guided], classes[guided]], device)
-    logits, features = model.read(images, str(trial.depth))
-    entropy = binary_cross_entropy_with_logits(logits, labels)
-    scores = logits.gather(1, classes.to(device)[:, None]).squeeze(1)
-    maps = ATTRIBUTIONS[str(trial.attribution)](model, features, scores, create_graph=True)
+    (reading,) = model.read(images, [str(trial.depth)])
+    entropy = binary_cross_entropy_with_logits(reading.logits, labels)
+    maps = ATTRIBUTIONS[str(trial.attribution)](reading, classes.to(device))
     # A box can shrink to nothing at this resolution. There is nothing to guide by then, whatever the loss.
     seen = masks.any(2).any(1)
     guidance = (LOSSES[trial.loss](maps[guided.to(device)], masks) * seen).sum()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mgsweep.guidance.contracts import DEPTHS, Attribution, Classifier
+from mgsweep.guidance.contracts import DEPTHS, Attribution
 from mgsweep.registry import Registry
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from mgsweep.guidance.models.classifier import Classifier
 
 ATTRIBUTIONS = Registry(
     "attribution",
@@ -50,6 +52,8 @@ def attribute(
     Raises:
         UnknownName: no such method.
     """
-    logits, features = model.read(images, depth)
-    scores = logits.gather(1, classes[:, None]).squeeze(1)
-    return ATTRIBUTIONS[method](model, features, scores, create_graph)
+    import torch
+
+    with torch.set_grad_enabled(create_graph):
+        (reading,) = model.read(images, [depth])
+        return ATTRIBUTIONS[method](reading, classes)

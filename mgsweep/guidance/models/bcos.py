@@ -10,8 +10,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from mgsweep.guidance.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosHead, ExplanationMode
-from mgsweep.guidance.models.classifier import Classifier, Network, Step
+from mgsweep.guidance.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosHead, ExplanationMode, LogitBias
+from mgsweep.guidance.models.classifier import Classifier, Network
+from mgsweep.guidance.models.layers import AvgPool2d, Identity, Layer
 from mgsweep.guidance.models.resnet import Layers, ResNet
 
 LOGIT_BIAS = math.log(0.001 / 0.999)
@@ -29,8 +30,8 @@ def bcos(backbone: str, num_classes: int) -> Classifier:
         in_channels=6,
         conv=partial(BcosConv2d, mode=mode),
         norm=partial(BatchNormUncentered2d, mode=mode),
-        activation=nn.Identity,
-        pool=partial(nn.AvgPool2d, 3, stride=2, padding=1),
+        activation=Identity,
+        pool=partial(AvgPool2d, 3, stride=2, padding=1),
         head=partial(BcosHead, mode=mode),
     )
     return Classifier(BcosNetwork(ResNet(layers, backbone, num_classes), mode), AddInverse())
@@ -42,21 +43,18 @@ class BcosNetwork(Network):
     def __init__(self, resnet: ResNet, mode: ExplanationMode) -> None:
         super().__init__()
         self.add_module("0", resnet)
+        self.add_module("1", LogitBias(LOGIT_BIAS))
         self.mode = mode
 
-    def steps(self) -> tuple[Step, ...]:
-        """The steps of the ResNet, then the bias."""
-        resnet = cast("ResNet", self.get_submodule("0"))
-        return (*resnet.steps(), add_logit_bias)
+    def steps(self) -> tuple[tuple[Layer, ...], ...]:
+        """The steps of the ResNet, the bias behind its head."""
+        resnet, bias = cast("ResNet", self.get_submodule("0")), cast("Layer", self.get_submodule("1"))
+        *stages, head = resnet.steps()
+        return (*stages, (*head, bias))
 
     def explaining(self) -> AbstractContextManager[None]:
         """Hold |cos| and the norms' standard deviations constant in gradients."""
         return self.mode.open()
-
-
-def add_logit_bias(logits: Tensor) -> Tensor:
-    """The logits (B, C), shifted."""
-    return logits + LOGIT_BIAS
 
 
 class AddInverse(nn.Module):

@@ -1,8 +1,8 @@
-"""What the families share: a network cut at its depths, and the classifier that encodes images for it."""
+"""What the families share: a network cut at its depths, and the classifier that encodes images and explains itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -10,35 +10,31 @@ from torch import Tensor, nn
 
 from mgsweep.errors import UnknownName
 from mgsweep.guidance.contracts import DEPTHS
-
-Step = Callable[[Tensor], Tensor]
+from mgsweep.guidance.models.layers import Layer, Pullback, chain
+from mgsweep.guidance.reading import Reading
 
 
 class Network(nn.Module):
-    """A bare network on encoded images (B, K, H, W): a chain of steps, cut at the depths it can be read at."""
+    """A bare network on encoded images (B, K, H, W): a chain of layers, cut at the depths it can be read at."""
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[tuple[Layer, ...], ...]:
         """The network in its own forward order; the input of step i is what stands at `DEPTHS[i]`."""
         raise NotImplementedError
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Logits (B, C)."""
-        return run(self.steps(), encoded)
+        for step in self.steps():
+            for layer in step:
+                encoded = layer(encoded)  # called as modules, so that hooks on them are heard
+        return encoded
 
     def explaining(self) -> AbstractContextManager[None]:
-        """See `contracts.Classifier.explaining`; a network without dynamic weights has nothing to hold constant."""
+        """While open, pullbacks of a dynamic-linear network treat its dynamic weights as constants."""
         return nullcontext()
 
 
-def run(steps: tuple[Step, ...], x: Tensor) -> Tensor:
-    """`x` after all `steps`."""
-    for step in steps:
-        x = step(x)
-    return x
-
-
 class Classifier(nn.Module):
-    """`contracts.Classifier`: `network` behind the `encoding` of images in [0, 1]."""
+    """`network` behind the `encoding` of images in [0, 1]."""
 
     def __init__(self, network: Network, encoding: nn.Module) -> None:
         super().__init__()
@@ -50,25 +46,36 @@ class Classifier(nn.Module):
         logits: Tensor = self.network(self.encoding(images))
         return logits
 
-    def read(self, images: Tensor, depth: str) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) and the features (B, K, h, w) at `depth` they were computed from, requiring grad.
-
-        At `input` the features are the encoded image, as a leaf.
+    def read(self, images: Tensor, depths: Sequence[str]) -> list[Reading]:
+        """One forward pass of images (B, 3, H, W) in [0, 1], read at each of the depths.
 
         Raises:
             UnknownName: no such depth.
         """
-        if depth not in DEPTHS:
-            raise UnknownName("depth", depth, DEPTHS)
-        cut = DEPTHS.index(depth)
-        steps = self.network.steps()
-        # Nothing below requires grad at the input, or when the parameters are frozen for an evaluation.
-        features = run(steps[:cut], self.encoding(images).detach()).requires_grad_()
-        return run(steps[cut:], features), features
+        cuts = [_cut(depth) for depth in depths]
+        x = self.encoding(images)
+        features, pulls = [], []
+        for number, step in enumerate(self.network.steps()):
+            features.append(x)
+            x, pull = chain(x, *step)
+            pulls.append(pull if number >= min(cuts) else None)  # what lies below is never pulled through, and let go
+        return [Reading(x, features[cut], _through(pulls[cut:]), self.network.explaining) for cut in cuts]
 
-    def explaining(self) -> AbstractContextManager[None]:
-        """While open, gradients of a dynamic-linear network treat its dynamic weights as constants."""
-        return self.network.explaining()
+
+def _cut(depth: str) -> int:
+    if depth not in DEPTHS:
+        raise UnknownName("depth", depth, DEPTHS)
+    return DEPTHS.index(depth)
+
+
+def _through(pulls: Sequence[Pullback | None]) -> Pullback:
+    def pullback(gradient: Tensor) -> Tensor:
+        for pull in reversed(pulls):
+            assert pull is not None
+            gradient = pull(gradient)
+        return gradient
+
+    return pullback
 
 
 class Normalise(nn.Module):

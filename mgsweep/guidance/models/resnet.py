@@ -12,7 +12,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from mgsweep.errors import UnknownName
-from mgsweep.guidance.models.classifier import Network, Step
+from mgsweep.guidance.models.classifier import Network
+from mgsweep.guidance.models.layers import Chain, Identity, Layer, Pullback, chain
 
 
 @dataclass(frozen=True)
@@ -24,22 +25,42 @@ class Layers:
     """
 
     in_channels: int
-    conv: Callable[[int, int, int, int], nn.Module]
-    norm: Callable[[int], nn.Module]
-    activation: Callable[[], nn.Module]
-    pool: Callable[[], nn.Module]
-    head: Callable[[int, int], nn.Module]
+    conv: Callable[[int, int, int, int], Layer]
+    norm: Callable[[int], Layer]
+    activation: Callable[[], Layer]
+    pool: Callable[[], Layer]
+    head: Callable[[int, int], Layer]
 
-    def shortcut(self, channels: int, out: int, stride: int) -> nn.Module:
+    def shortcut(self, channels: int, out: int, stride: int) -> Layer:
         """What a block's input passes through to be added to its residual branch."""
         if channels == out and stride == 1:
-            return nn.Identity()
+            return Identity()
         conv = self.conv(channels, out, 1, stride)
         # Checkpoints without normalisation hold the bare convolution here.
-        return conv if self.norm is nn.Identity else nn.Sequential(conv, self.norm(out))
+        return conv if self.norm is NoNorm else Chain(conv, self.norm(out))
 
 
-class BasicBlock(nn.Module):
+def after(before: tuple[Tensor, Pullback], layer: Layer) -> tuple[Tensor, Pullback]:
+    """`vjp` of a layer behind what has been computed."""
+    x, pull = before
+    out, pull_layer = layer.vjp(x)
+    return out, lambda gradient: pull(pull_layer(gradient))
+
+
+class NoNorm(Identity):
+    """In place of a normalisation."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+
+
+def add(residual: tuple[Tensor, Pullback], shortcut: tuple[Tensor, Pullback]) -> tuple[Tensor, Pullback]:
+    """`vjp` of the sum of two branches from the same input."""
+    (out, through_residual), (skipped, through_shortcut) = residual, shortcut
+    return out + skipped, lambda gradient: through_residual(gradient) + through_shortcut(gradient)
+
+
+class BasicBlock(Layer):
     """Two 3x3 convolutions beside a shortcut; the first one carries the stride."""
 
     expansion = 1
@@ -53,15 +74,13 @@ class BasicBlock(nn.Module):
         self.relu = layers.activation()
         self.downsample = layers.shortcut(channels, width, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def vjp(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """(B, channels, h, w) -> (B, width, h / stride, w / stride)."""
-        residual = self.relu(self.bn1(self.conv1(x)))
-        residual = self.bn2(self.conv2(residual))
-        out: Tensor = self.relu(residual + self.downsample(x))
-        return out
+        residual = chain(x, self.conv1, self.bn1, self.relu, self.conv2, self.bn2)
+        return after(add(residual, self.downsample.vjp(x)), self.relu)
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Layer):
     """1x1, 3x3 and 1x1 convolutions beside a shortcut; the 3x3 one carries the stride, as in torchvision."""
 
     expansion = 4
@@ -78,13 +97,10 @@ class Bottleneck(nn.Module):
         self.relu = layers.activation()
         self.downsample = layers.shortcut(channels, out, stride)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def vjp(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """(B, channels, h, w) -> (B, 4 width, h / stride, w / stride)."""
-        residual = self.relu(self.bn1(self.conv1(x)))
-        residual = self.relu(self.bn2(self.conv2(residual)))
-        residual = self.bn3(self.conv3(residual))
-        out: Tensor = self.relu(residual + self.downsample(x))
-        return out
+        layers = (self.conv1, self.bn1, self.relu, self.conv2, self.bn2, self.relu, self.conv3, self.bn3)
+        return after(add(chain(x, *layers), self.downsample.vjp(x)), self.relu)
 
 
 class Layout(NamedTuple):
@@ -123,7 +139,7 @@ class ResNet(Network):
         self.conv1 = layers.conv(layers.in_channels, stem_width, layout.stem_kernel, 2)
         self.bn1 = layers.norm(stem_width)
         self.relu = layers.activation()
-        self.pool = layers.pool() if layout.stem_pool else nn.Identity()
+        self.pool = layers.pool() if layout.stem_pool else Identity()
         widths = [stem_width, *(width * layout.block.expansion for width in layout.widths)]
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             _stage(layers, layout, widths[index], index) for index in range(4)
@@ -133,35 +149,14 @@ class ResNet(Network):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[tuple[Layer, ...], ...]:
         """Five steps: stem and first stage, the other three stages, head."""
-        return self._bottom, self.layer2, self.layer3, self.layer4, self.fc
-
-    def _bottom(self, encoded: Tensor) -> Tensor:
-        out: Tensor = self.layer1(self.pool(self.relu(self.bn1(self.conv1(encoded)))))
-        return out
+        stem = (self.conv1, self.bn1, self.relu, self.pool)
+        return (*stem, self.layer1), (self.layer2,), (self.layer3,), (self.layer4,), (self.fc,)
 
 
-def _stage(layers: Layers, layout: Layout, channels: int, index: int) -> nn.Sequential:
+def _stage(layers: Layers, layout: Layout, channels: int, index: int) -> Chain:
     width = layout.widths[index]
     first = layout.block(layers, channels, width, layout.strides[index])
     others = (layout.block(layers, width * layout.block.expansion, width, 1) for _ in range(layout.blocks[index] - 1))
-    return nn.Sequential(first, *others)
-
-
-def conv2d(channels: int, out: int, kernel: int, stride: int) -> nn.Conv2d:
-    """A convolution without bias that keeps the size but for its stride."""
-    return nn.Conv2d(channels, out, kernel, stride, padding=kernel // 2, bias=False)
-
-
-def max_pool() -> nn.MaxPool2d:
-    """The stem's 3 x 3 maximum, every second position."""
-    return nn.MaxPool2d(3, stride=2, padding=1)
-
-
-class PooledLinear(nn.Linear):
-    """Features (B, K, h, w) -> logits (B, C): a linear layer on their spatial mean."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(B, K, h, w) -> (B, C)."""
-        return super().forward(features.mean((2, 3)))
+    return Chain(first, *others)

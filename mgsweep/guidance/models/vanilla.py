@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from torch import nn
+from functools import partial
 
 from mgsweep.guidance.models.classifier import Classifier, Normalise
-from mgsweep.guidance.models.resnet import Layers, PooledLinear, ResNet, conv2d, max_pool
+from mgsweep.guidance.models.layers import BatchNorm2d, Conv2d, MaxPool2d, PooledLinear, ReLU
+from mgsweep.guidance.models.resnet import Layers, ResNet
 
-LAYERS = Layers(in_channels=3, conv=conv2d, norm=nn.BatchNorm2d, activation=nn.ReLU, pool=max_pool, head=PooledLinear)
+LAYERS = Layers(
+    in_channels=3,
+    conv=Conv2d,
+    norm=BatchNorm2d,
+    activation=ReLU,
+    pool=partial(MaxPool2d, 3, stride=2, padding=1),
+    head=PooledLinear,
+)
 
 
 def vanilla(backbone: str, num_classes: int) -> Classifier:

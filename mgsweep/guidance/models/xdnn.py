@@ -6,13 +6,23 @@ without normalisation through the initial weights of Fixup (Zhang, Dauphin, Ma, 
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import nn
 
 from mgsweep.guidance.models.classifier import Classifier, Normalise
-from mgsweep.guidance.models.resnet import BasicBlock, Bottleneck, Layers, PooledLinear, ResNet, conv2d, max_pool
+from mgsweep.guidance.models.layers import Conv2d, MaxPool2d, PooledLinear, ReLU
+from mgsweep.guidance.models.resnet import BasicBlock, Bottleneck, Layers, NoNorm, ResNet
 
-LAYERS = Layers(in_channels=3, conv=conv2d, norm=nn.Identity, activation=nn.ReLU, pool=max_pool, head=PooledLinear)
+LAYERS = Layers(
+    in_channels=3,
+    conv=Conv2d,
+    norm=NoNorm,
+    activation=ReLU,
+    pool=partial(MaxPool2d, 3, stride=2, padding=1),
+    head=PooledLinear,
+)
 
 
 def xdnn(backbone: str, num_classes: int) -> Classifier:

@@ -1,0 +1,84 @@
+"""The referee of the adjoints: attributions by PyTorch's own double backward, as the published code makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from mgsweep.guidance.contracts import DEPTHS
+from mgsweep.guidance.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosHead
+from mgsweep.guidance.models.classifier import Classifier
+
+
+def features_and_logits(model: Classifier, images: Tensor, depth: str) -> tuple[Tensor, Tensor]:
+    """Features at a depth and the logits that follow from them, in one graph."""
+    steps, cut = model.network.steps(), DEPTHS.index(depth)
+    features = model.encoding(images)
+    for step in steps[:cut]:
+        for layer in step:
+            features = layer(features)
+    features = features if features.requires_grad else features.detach().requires_grad_()
+    logits = features
+    for step in steps[cut:]:
+        for layer in step:
+            logits = layer(logits)
+    return features, logits
+
+
+def guided(model: Classifier, images: Tensor, classes: Tensor, method: str, depth: str) -> tuple[Tensor, Tensor]:
+    """Logits (B, C) and differentiable maps (B, h, w) of any method, from one forward pass."""
+    with gate() as explanation:
+        features, logits = features_and_logits(model, images, depth)
+        scores = logits.gather(1, classes[:, None]).sum()
+        explanation["active"] = method == "bcos"
+        (gradient,) = torch.autograd.grad(scores, features, create_graph=True)
+        explanation["active"] = False
+    if method == "gradcam":
+        return logits, (features * gradient.mean((2, 3), keepdim=True)).sum(1).relu()
+    return logits, (features * gradient).sum(1)
+
+
+@contextmanager
+def gate() -> Iterator[dict[str, bool]]:
+    """While open, B-cos layers are plain operations, multiplied through a gate.
+
+    It holds their dynamic weights constant in a backward that runs while it is active. Running statistics stay.
+    """
+    state = {"active": False}
+
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, weights: Tensor, x: Tensor) -> Tensor:
+            ctx.save_for_backward(weights, x)
+            return weights * x
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor]:
+            weights, x = ctx.saved_tensors
+            to_weights = None if state["active"] else (gradient * x).sum_to_size(weights.shape)
+            return to_weights, gradient * weights
+
+    def convolution(layer: BcosConv2d, x: Tensor) -> Tensor:
+        weight, kernel = layer.linear.weight, layer.linear.kernel_size
+        unit = weight / weight.flatten(1).norm(dim=1)[:, None, None, None]
+        linear = torch.nn.functional.conv2d(x, unit, None, layer.linear.stride, layer.linear.padding)
+        window = (kernel, layer.linear.stride, layer.linear.padding)
+        squares = torch.nn.functional.avg_pool2d(x.square().sum(1, keepdim=True), *window) * (kernel[0] * kernel[1])
+        return Product.apply(linear.abs() / (squares + 1e-6).sqrt(), linear)
+
+    def head(layer: BcosConv2d, x: Tensor) -> Tensor:
+        return convolution(layer, x).mean((2, 3))
+
+    def norm(layer: BatchNormUncentered2d, x: Tensor) -> Tensor:
+        variance = x.var((0, 2, 3), correction=0) if layer.training else layer.running_var
+        return Product.apply((layer.weight / (variance + layer.eps).sqrt())[:, None, None], x)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, forward in ((BcosConv2d, convolution), (BcosHead, head), (BatchNormUncentered2d, norm)):
+            patch.setattr(kind, "vjp", lambda layer, x, forward=forward: (forward(layer, x), None))
+        yield state
