@@ -17,10 +17,30 @@ from mgsweep.trial import CONFIG
 
 METRICS = ("f1", "mean_ap", "epg", "iou")
 PROBE = ("probe_attribution", "probe_depth")
+NAMES = ("id", "parent", "dataset", "model", "backbone", "attribution", "depth", "loss", *PROBE)
 
 # What trials share that differ only in how strongly they guide. The baseline (`parent`) is shared too; another seed,
 # set of boxes or start makes a cell of its own.
 CELL = tuple(key for key in CONFIG if key != "lambda_loc")
+
+
+def measurements(frame: pd.DataFrame, guided: bool, how: Literal["inner", "left"]) -> pd.DataFrame:
+    """Validation and test side by side, of the guided trials or of the baselines.
+
+    Args:
+        how: `left` keeps the epochs without a test row, `inner` leaves them out.
+
+    Returns:
+        One row per (trial, epoch, probe) with the columns of `fronts`, in their order.
+    """
+    key = ["id", "epoch", *PROBE]
+    types = dict.fromkeys(METRICS, "float64") | dict.fromkeys(NAMES, "str")
+    rows = frame.reindex(columns=[*key, *CONFIG, "split", *METRICS]).astype(types)
+    rows = rows[rows["probe_attribution"].notna() & ((rows["loss"] != "none") == guided)]
+    rows = rows.drop_duplicates([*key, "split"])  # two sweeps of one store may hold the same trial
+    test = rows.loc[rows["split"] == "test", [*key, *METRICS]]
+    both = rows[rows["split"] == "val"].drop(columns="split").merge(test, on=key, how=how, suffixes=("_val", ""))
+    return both.sort_values([*CELL, *PROBE, "lambda_loc", "epoch", "id"], ignore_index=True)
 
 
 def fronts(frame: pd.DataFrame, objectives: Sequence[str] = ("f1", "epg")) -> pd.DataFrame:
@@ -36,7 +56,7 @@ def fronts(frame: pd.DataFrame, objectives: Sequence[str] = ("f1", "epg")) -> pd
         One row per member, in the order of CELL, PROBE, lambda and epoch: `id`, `epoch`, CONFIG, PROBE, METRICS and
         their `_val`. A trial measured at probes beyond its own has a front at each of them.
     """
-    guided = _measurements(frame, guided=True, how="inner")
+    guided = measurements(frame, guided=True, how="inner")
     chosen_by = [f"{name}_val" for name in objectives]
     cells = guided.groupby([*CELL, *PROBE], dropna=False, sort=False)
     members = [label for _, cell in cells for label in cell.index[front(cell[chosen_by])]]
@@ -49,7 +69,7 @@ def baselines(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row per (baseline, probe) with the columns of `fronts`; test values are NaN where only validation was run.
     """
-    unguided = _measurements(frame, guided=False, how="left")
+    unguided = measurements(frame, guided=False, how="left")
     best_first = unguided.sort_values(["f1_val", "epoch"], ascending=[False, True])
     return best_first.groupby(["id", *PROBE]).head(1).sort_index().reset_index(drop=True)
 
@@ -64,7 +84,7 @@ def gains(frame: pd.DataFrame, f1_loss: float = 0.02) -> pd.DataFrame:
         One row per cell that has a baseline and an epoch good enough: the columns of `fronts` (test values NaN where
         that epoch was not kept), `f1_val_baseline`, `epg_val_baseline` and `epg_gain`, a difference of fractions.
     """
-    guided = at_own_probe(_measurements(frame, guided=True, how="left"))
+    guided = at_own_probe(measurements(frame, guided=True, how="left"))
     start = baselines(frame)[["id", *PROBE, "f1_val", "epg_val"]].rename(columns={"id": "parent"})
     joined = guided.merge(start, on=["parent", *PROBE], suffixes=("", "_baseline"))
     joined["epg_gain"] = joined["epg_val"] - joined["epg_val_baseline"]
@@ -77,15 +97,3 @@ def at_own_probe(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows measured where the trial was guided, at its own attribution and depth."""
     own = (rows["probe_attribution"] == rows["attribution"]) & (rows["probe_depth"] == rows["depth"])
     return rows[own]
-
-
-def _measurements(frame: pd.DataFrame, guided: bool, how: Literal["inner", "left"]) -> pd.DataFrame:
-    """Validation and test side by side: one row per (trial, epoch, probe), with or without those lacking a test row."""
-    key = ["id", "epoch", *PROBE]
-    types = dict.fromkeys(METRICS, "float64") | dict.fromkeys(["id", "parent", "attribution", "depth", *PROBE], "str")
-    rows = frame.reindex(columns=[*key, *CONFIG, "split", *METRICS]).astype(types)
-    rows = rows[rows["probe_attribution"].notna() & ((rows["loss"] != "none") == guided)]
-    rows = rows.drop_duplicates([*key, "split"])  # two sweeps of one store may hold the same trial
-    test = rows.loc[rows["split"] == "test", [*key, *METRICS]]
-    both = rows[rows["split"] == "val"].drop(columns="split").merge(test, on=key, how=how, suffixes=("_val", ""))
-    return both.sort_values([*CELL, *PROBE, "lambda_loc", "epoch", "id"], ignore_index=True)

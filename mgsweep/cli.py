@@ -221,13 +221,17 @@ def figures(
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
 ) -> None:
     """Draw the figures of a sweep from its records: PDF, PNG, and the plotted numbers as CSV."""
-    from analysis.figures import FIGURES, save
+    from analysis.figures import FIGURES, NothingToDraw, save
     from mgsweep.screen import console
 
     results = _stored(store, sweep)
+    frame = results.frame()
     for name in FIGURES:
-        for path in save(name, results.frame(), out / results.path.name):
-            console.print(str(path))
+        try:
+            for path in save(name, frame, out / results.path.name):
+                console.print(str(path), markup=False, soft_wrap=True)
+        except NothingToDraw as nothing:  # a sweep need not hold the data of every figure
+            console.print(str(nothing), style="dim", markup=False, soft_wrap=True)
 
 
 @app.command()

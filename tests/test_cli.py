@@ -113,7 +113,7 @@ def test_a_failure_is_shown_with_its_traceback(sweep: Path, tmp_path: Path) -> N
 def test_figures(finished: Path, tmp_path: Path) -> None:
     done = mgsweep("figures", "tiny", "--store", finished, "--out", tmp_path / "figures")
     assert done.returncode == 0, done.stderr
-    names = {Path(line).name for line in done.stdout.split()}
+    names = {Path(line).name for line in done.stdout.splitlines()}
     assert {"epg-f1.pdf", "epg-f1.png", "epg-f1.csv"} <= names
     assert (tmp_path / "figures" / "tiny" / "epg-f1.png").stat().st_size > 10_000
 

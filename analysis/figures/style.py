@@ -1,30 +1,36 @@
-"""One look for all figures: sizes of the venue, fonts, colours and markers, and the spellings of the paper."""
+"""One look for all figures: sizes of the venue, fonts, colours and markers."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import matplotlib
 import matplotlib.style
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
+
+from analysis.figures.names import FONT, label, rank
 
 # Widths of the CVPR/ICCV template, in inches (a TeX point is 1/72.27 inch). Figures are never scaled afterwards, so
 # the text has its printed size.
 COLUMN_WIDTH, FULL_WIDTH = 237.136 / 72.27, 496.856 / 72.27
 
-NOTE_CHARACTERS = 32  # of 6 pt text, to an inch: notes are wrapped to the width of the figure
+# Characters to an inch, on the safe side: notes (6 pt) and the legend (8 pt) are wrapped to the width of the figure.
+NOTE_CHARACTERS, LEGEND_CHARACTERS = 32, 20
 
-# STIX is the Times-like serif that ships with matplotlib; Type 42 because venues refuse Type 3 fonts.
+# Type 42 because venues refuse Type 3 fonts.
 RC: dict[str, Any] = {
-    "font.family": "STIXGeneral",
-    "mathtext.fontset": "stix",
+    "font.family": FONT,
+    "text.parse_math": False,  # a `$` in a name is a dollar
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -53,30 +59,6 @@ RC: dict[str, Any] = {
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
     "savefig.dpi": 300,
-}
-
-# Spellings of the paper, in the order in which things are shown.
-LABELS = {
-    "vanilla": "Vanilla",
-    "xdnn": "X-DNN",
-    "bcos": "B-cos",
-    "ixg": "IxG",
-    "intgrad": "IntGrad",
-    "gradcam": "Grad-CAM",
-    "input": "Input",
-    "mid1": "Mid1",
-    "mid2": "Mid2",
-    "mid3": "Mid3",
-    "final": "Final",
-    "none": "Baseline",
-    "energy": "Energy",
-    "l1": "L1",
-    "ppce": "PPCE",
-    "rrr": "RRR*",
-    "voc2007": "VOC 2007",
-    "coco2014": "COCO 2014",
-    "waterbirds": "Waterbirds",
-    "resnet50": "ResNet-50",
 }
 
 
@@ -113,6 +95,9 @@ BASELINE: dict[str, Any] = {
 }
 CROSSHAIR: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 0.6, "zorder": 1}
 BETTER, WORSE = "#E3F3E1", "#EEEEEE"
+BOX: dict[str, Any] = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @contextmanager
@@ -122,33 +107,43 @@ def paper() -> Iterator[None]:
         yield
 
 
-def label(name: str) -> str:
-    """The paper's spelling of a registry name, or the name itself."""
-    return LABELS.get(name, name)
-
-
-def rank(name: str) -> tuple[int, str]:
-    """Sort key: the order of the paper, then by alphabet what the paper does not have."""
-    return (list(LABELS).index(name) if name in LABELS else len(LABELS)), name
-
-
 def marks(losses: Iterable[str]) -> dict[str, Mark]:
     """A colour and marker for each loss, in the order of the paper. New losses take those of FURTHER in turn."""
     further = cycle(FURTHER)
     return {name: MARKS.get(name) or next(further) for name in sorted(set(losses), key=rank)}
 
 
-def panels(rows: int, columns: int, notes: Iterable[str]) -> tuple[Figure, NDArray[Any]]:
+def shades(values: Iterable[float]) -> dict[float, Mark]:
+    """A colour and marker for each of some ordered values: the larger, the lighter."""
+    ascending = sorted(set(values))
+    colors = matplotlib.colormaps["viridis"].resampled(256)
+    steps = max(len(ascending) - 1, 1)
+    markers = cycle("osD^vP")
+    return {value: Mark(to_hex(colors(0.85 * n / steps)), next(markers)) for n, value in enumerate(ascending)}
+
+
+def panels(
+    titles: Sequence[str], ylabels: Sequence[str], xlabel: str, notes: Iterable[str]
+) -> tuple[Figure, NDArray[Any]]:
     """A figure of one column's width, or of the full one for panels side by side, and its (rows, columns) axes.
 
-    All axes share their limits. `notes` stand in small grey type under the figure.
+    All axes share the limits of x, those of a row also of y. `titles` name the columns, `ylabels` the rows; `notes`
+    stand in small grey type under the figure.
     """
+    rows, columns = len(ylabels), len(titles)
     width = COLUMN_WIDTH if columns == 1 else FULL_WIDTH
     lines = [line for note in notes for line in textwrap.wrap(note, int(NOTE_CHARACTERS * width))]
     height = 0.6 + rows * min(max(0.7 * width / columns, 1), 1.7) + 0.1 * len(lines)
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.45")
-    return figure, figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title)
+    for axes, ylabel in zip(grid[:, 0], ylabels, strict=True):
+        axes.set_ylabel(ylabel)
+    for axes in grid[-1]:
+        axes.set_xlabel(xlabel)
+    return figure, grid
 
 
 def limits(low: float, high: float) -> tuple[float, float]:
@@ -157,16 +152,31 @@ def limits(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def in_percent(axes: Axes) -> None:
+def in_percent(*axes: Axis) -> None:
     """Label fractions in percent."""
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis in axes:
         axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         axis.set_major_formatter(FuncFormatter(lambda fraction, _: f"{100 * fraction:g}"))
 
 
-def legend(figure: Figure, marks: dict[str, Mark]) -> None:
-    """One legend for the whole figure, on top: the baseline and every loss."""
-    handles = [Line2D([], [], label=label("none"), **BASELINE)]
-    handles += [Line2D([], [], label=label(loss), **mark.points) for loss, mark in marks.items()]
-    columns = int(1.6 * figure.get_figwidth())
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(len(handles), columns), frameon=False)
+def logarithmic(axes: Axes, low: float, high: float) -> None:
+    """A logarithmic x axis for numbers from `low` to `high`, labelled 1e-3, 1e-2 and so on."""
+    axes.set_xscale("log")
+    axes.set_xlim(low / 1.6, high * 1.6)
+    axes.xaxis.set_major_locator(LogLocator(subs=[1] if high >= 10 * low else [1, 2, 5], numticks=6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}".replace("e-0", "e-")))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def entries(marks: Mapping[Key, Mark], names: Mapping[Key, str] | None = None) -> list[tuple[str, dict[str, Any]]]:
+    """Legend entries for the baseline and for points that look like `marks`, called `names` or by their labels."""
+    named = [(names[key] if names else label(str(key)), mark.points) for key, mark in marks.items()]
+    return [(label("none"), BASELINE), *named]
+
+
+def legend(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """One legend for the whole figure, on top: names and the keywords of a `Line2D`."""
+    handles = [Line2D([], [], label=name, **look) for name, look in entries]
+    longest = max(len(name) for name, _ in entries) + 4  # and the mark before it
+    columns = int(LEGEND_CHARACTERS * figure.get_figwidth() / longest)
+    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, min(len(handles), columns)), frameon=False)

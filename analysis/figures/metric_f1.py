@@ -1,0 +1,75 @@
+"""A metric against F1 for every loss, one panel for each model and depth: what `epg-f1` and `iou-f1` draw.
+
+Each loss shows the Pareto front over its lambdas and epochs, chosen on validation and drawn with its test values; the
+dashed line borders what those attain. The baseline is a white cross: better in both is green, worse in both is grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures import names, style, tradeoff
+from analysis.figures.points import COLUMN, losses, subject, titles
+
+PAGE = ("dataset",)
+
+
+def data(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The points to draw, as fractions in [0, 1]: one row for each front member, and for each baseline in each panel.
+
+    Args:
+        frame: `Store.frame()`.
+        metric: epg or iou, a column of it.
+
+    Returns:
+        Baselines first; empty if no guided trial has both metrics on test. `attribution` and `depth` say where both
+        kinds of trial were measured.
+    """
+    values = ["f1", metric, "f1_val", f"{metric}_val"]
+    plotted = ["dataset", "depth", *COLUMN, "loss", "seed", "id", "lambda_loc", "epoch", *values]
+    return tradeoff.members(frame, metric)[plotted]
+
+
+@style.paper()
+def draw(data: pd.DataFrame, metric: str) -> Figure:
+    """Draw the points of one data set: a column for each model and attribution, a row for each depth."""
+    depths, marks = names.ordered(data["depth"]), style.marks(losses(data))
+    figure, grid = style.panels(
+        titles=list(titles(data).values()),
+        ylabels=[f"{names.label(depth)}\n{names.label(metric)} (%) ↑" for depth in depths],
+        xlabel="F1 (%) ↑",
+        notes=[
+            *tradeoff.notes(data, f"{subject(data, PAGE)}: {tradeoff.CHOSEN}"),
+            *_no(data),
+        ],
+    )
+    for axes, panel in zip(grid.flat, _panels(data).values(), strict=True):
+        axes.set(xlim=tradeoff.limits(data, "f1"), ylim=tradeoff.limits(data, metric))
+        tradeoff.draw_panel(axes, panel, ("f1", metric), marks)
+    style.legend(figure, style.entries(marks))
+    return figure
+
+
+def _panels(data: pd.DataFrame) -> dict[tuple[str, str], pd.DataFrame]:
+    """The points of each panel, named by column title and depth, row by row; empty where nothing was measured."""
+    return {
+        (title, names.label(depth)): data[(data[["depth", *COLUMN]] == [depth, *column]).all(axis=1)]
+        for depth in names.ordered(data["depth"])
+        for column, title in titles(data).items()
+    }
+
+
+def _no(data: pd.DataFrame) -> Iterator[str]:
+    """A note on the results that are missing."""
+    if missing := list(_missing(data)):
+        yield f"No result: {'; '.join(missing)}."
+
+
+def _missing(data: pd.DataFrame) -> Iterator[str]:
+    for (title, depth), panel in _panels(data).items():
+        absent = [names.label(loss) for loss in ("none", *losses(data)) if loss not in set(panel["loss"])]
+        if absent:
+            yield f"{title} at {depth} ({', '.join(absent) if len(panel) else 'all'})"

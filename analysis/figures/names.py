@@ -1,0 +1,62 @@
+"""How figures write the names of components: the spellings and the order of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from matplotlib import font_manager
+
+FONT = "STIXGeneral"  # the Times-like serif that ships with matplotlib
+
+# Spellings of the paper, in the order in which things are shown.
+LABELS = {
+    "vanilla": "Vanilla",
+    "xdnn": "X-DNN",
+    "bcos": "B-cos",
+    "ixg": "IxG",
+    "intgrad": "IntGrad",
+    "gradcam": "Grad-CAM",
+    "input": "Input",
+    "mid1": "Mid1",
+    "mid2": "Mid2",
+    "mid3": "Mid3",
+    "final": "Final",
+    "none": "Baseline",
+    "energy": "Energy",
+    "l1": "L1",
+    "ppce": "PPCE",
+    "rrr": "RRR*",
+    "voc2007": "VOC 2007",
+    "coco2014": "COCO 2014",
+    "waterbirds": "Waterbirds",
+    "resnet50": "ResNet-50",
+    "f1": "F1",
+    "epg": "EPG",
+    "iou": "IoU",
+}
+LONGEST_LABEL = 40  # characters
+
+
+def label(name: str) -> str:
+    """The paper's spelling of a registry name, or the name itself: cut if long, `?` for what the font cannot show."""
+    if name in LABELS:
+        return LABELS[name]
+    known = "".join(letter if ord(letter) in _letters() else "?" for letter in name)
+    return known if len(known) <= LONGEST_LABEL else known[: LONGEST_LABEL - 1] + "…"
+
+
+@cache
+def _letters() -> frozenset[int]:
+    """The code points that the font can show."""
+    return frozenset(font_manager.get_font(font_manager.findfont(FONT)).get_charmap())
+
+
+def rank(name: str) -> tuple[int, str]:
+    """Sort key: the order of the paper, then by alphabet what the paper does not have."""
+    return (list(LABELS).index(name) if name in LABELS else len(LABELS)), name
+
+
+def ordered(several: Iterable[str]) -> list[str]:
+    """Names, each once, in the order of the paper."""
+    return sorted(set(several), key=rank)

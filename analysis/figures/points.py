@@ -1,0 +1,83 @@
+"""The rows that figures plot, from the selections: which experiments belong in, and the baselines beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.figures import names
+from analysis.selection import PROBE, baselines
+from mgsweep.trial import Trial
+
+# Fewer, larger or other annotations are other experiments, with figures of their own.
+ANNOTATION = ("bbox_fraction", "bbox_dilation", "guidance_source", "guidance_region")
+
+COLUMN = ("model", "backbone", "attribution")
+SETTING = ("dataset", *COLUMN, "depth")
+
+
+def usual(points: pd.DataFrame, but: str | None = None) -> pd.DataFrame:
+    """The points annotated as usual: all boxes, undilated, pulling inside. With `but`, that key may differ."""
+    for key in ANNOTATION:
+        if key != but:
+            points = points[points[key] == _default(key)]
+    return points
+
+
+def varied(points: pd.DataFrame, key: str) -> pd.DataFrame:
+    """The points of each loss and setting in which `key` was varied, the usual value among them."""
+    unusual = points[points[key] != _default(key)]
+    return points.merge(unusual[[*SETTING, "loss"]].drop_duplicates(), on=[*SETTING, "loss"])
+
+
+def beside_baselines(points: pd.DataFrame, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """The points and, before them, the baselines they started from, measured where the points were.
+
+    Args:
+        points: rows of guided trials with the columns of `fronts`.
+        frame: `Store.frame()`.
+        metrics: what is plotted; rows that lack any of it are left out.
+
+    Returns:
+        The columns of `points`. A baseline's `attribution` and `depth` say where it was measured.
+    """
+    points = points.dropna(subset=metrics)
+    starts = baselines(frame).dropna(subset=metrics)
+    starts = starts[starts["id"].isin(points["parent"])]
+    starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])
+    place = ["dataset", "model", "backbone", *PROBE]
+    starts = starts.merge(points[place].drop_duplicates(), on=place)
+    return pd.concat([starts.reindex(columns=points.columns), points], ignore_index=True)
+
+
+def losses(data: pd.DataFrame) -> list[str]:
+    """The guidance losses of some points, in the order of the paper."""
+    return names.ordered(set(data["loss"]) - {"none"})
+
+
+def titles(data: pd.DataFrame) -> dict[tuple[str, ...], str]:
+    """Every COLUMN in the order of the paper, and its name: with the backbone where there are several."""
+    columns = set(data[[*COLUMN]].itertuples(index=False, name=None))
+    several = len({backbone for _, backbone, _ in columns}) > 1
+    in_order = sorted(columns, key=lambda column: [names.rank(name) for name in column])
+    return {column: _title(column, several) for column in in_order}
+
+
+def _title(column: tuple[str, ...], with_backbone: bool) -> str:
+    """One `B-cos` for both the model and the attribution."""
+    model, backbone, attribution = column
+    name = f"{names.label(model)} {names.label(backbone)}" if with_backbone else names.label(model)
+    return name if attribution == model else f"{name} ({names.label(attribution)})"
+
+
+def subject(data: pd.DataFrame, page: Sequence[str]) -> str:
+    """What a page shows, for its first note: the data set, and what else all its rows have in common."""
+    row = data.iloc[0]
+    model = f", {_title(tuple(row[key] for key in COLUMN), True)}" if "model" in page else ""
+    depth = f" at {names.label(row['depth'])}" if "depth" in page else ""
+    return names.label(row["dataset"]) + model + depth
+
+
+def _default(key: str) -> object:
+    return Trial.model_fields[key].default
