@@ -55,7 +55,8 @@ def run(
         str | None, typer.Option(help="Ray cluster to use: auto, or host:port. Default: a private one.")
     ] = None,
     retry: Annotated[
-        list[str] | None, typer.Option(metavar="CAUSE", help="Run failed trials again: bug, memory, diverged or all.")
+        list[str] | None,
+        typer.Option(metavar="CAUSE", help="Run trials again that failed by: bug, memory, diverged, all."),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the summary.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trials' logs and Ray's own.")] = False,

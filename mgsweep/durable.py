@@ -1,34 +1,150 @@
-"""Files that are there whole or not at all, whatever happens to the process or the machine while they are written."""
+"""Files that are there whole or not at all, whatever happens to the process, the machine or the disk.
+
+Everything the store does to a disk is done here, by functions of `os`: tests put another `os` in this module's place
+that fails, dies or forgets. A file is named by a trusted `root` and a name below it; on the way from one to the other
+no symbolic link is followed.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace `path` by `content`: a reader sees the old file or the new one, and after return the new one is on disk.
+def write(root: Path, name: str, content: bytes) -> None:
+    """Replace `root/name` by `content`: readers see the old file or the new one, and after return the new is on disk.
 
     Raises:
-        OSError: nothing was replaced.
+        OSError: do not count on the new file, though it may be there: either one is whole.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = place(root, name)
     # In the same directory, for a rename never crosses devices; the leading dot hides it from readers of the folder.
     draft = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
     try:
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        _write_new(draft, content)
+        os.replace(draft, path)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        # After a failed fsync the kernel may have dropped the data, so the draft is never tried again.
+        with suppress(OSError):
+            os.unlink(draft)
         raise
     sync_folder(path.parent)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        rest = memoryview(content)
+        while rest:  # a full disk, a quota or 2 GB make a write a short one
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        OSError: it cannot be read, and not at a second try either: network drives have passing errors.
+    """
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        parts = []
+        while part := os.read(descriptor, max(os.fstat(descriptor).st_size, 1)):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder, sorted; nothing if there is none. Drafts and other hidden files are not told."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def move(root: Path, source: str, target: str) -> None:
+    """Rename a file, within its folder or to another; after return that is on disk."""
+    old, new = _folder(root, os.path.dirname(source)) / os.path.basename(source), place(root, target)
+    os.replace(old, new)
+    sync_folder(new.parent)
+    sync_folder(old.parent)
+
+
+def remove(root: Path, name: str) -> None:
+    """Remove a file, for good after return; it is well if there is none."""
+    folder = _folder(root, os.path.dirname(name))
+    with suppress(FileNotFoundError):
+        os.unlink(folder / os.path.basename(name))
+        sync_folder(folder)
+
+
+def remove_folder(root: Path, name: str) -> None:
+    """Remove a folder of files; it is well if there is none."""
+    folder = _folder(root, name)
+    with suppress(FileNotFoundError):
+        for file in os.listdir(folder):
+            os.unlink(folder / file)
+        os.rmdir(folder)
+
+
+def remove_drafts(root: Path, name: str, of: str = "") -> None:
+    """Remove what a crash left of unfinished writes in the folder `root/name`: of one file, or of all."""
+    folder = _folder(root, name)
+    with suppress(FileNotFoundError):
+        for draft in os.listdir(folder):
+            if draft.startswith(f".{of}") and draft.endswith(".tmp"):
+                os.unlink(folder / draft)
+
+
+def place(root: Path, name: str) -> Path:
+    """Where a file goes: `root/name`, its folder made if it was not there.
+
+    Raises:
+        OSError: the folder cannot be made, or a part of it is a symbolic link.
+    """
+    _make(_folder(root, os.path.dirname(name)))
+    return root / name
+
+
+def _folder(root: Path, name: str) -> Path:
+    """`root/name`, unless a link is in its place or on the way: results would land where nobody looks for them."""
+    folder = root
+    for part in Path(name).parts:
+        folder /= part
+        if os.path.islink(folder):
+            message = "a symbolic link is in the place of a folder of the store"
+            raise OSError(errno.ELOOP, message, str(folder))
+    return folder
+
+
+def _make(folder: Path) -> None:
+    if os.path.isdir(folder):
+        return
+    _make(folder.parent)
+    with suppress(FileExistsError):
+        os.mkdir(folder)
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
@@ -46,14 +162,17 @@ def locked(path: Path, blocking: bool = True) -> Iterator[bool]:
 
     The kernel drops the lock when its process dies, even by SIGKILL, so a lock is never stale.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    os.makedirs(path.parent, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        # The last holder may have removed the file meanwhile: then this is a lock on nothing.
+        yield os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path))
+    finally:
+        os.close(descriptor)
 
 
 def is_locked(path: Path) -> bool:

@@ -4,6 +4,7 @@ MgsweepError           the command line shows its message, without a traceback, 
 ├── InvalidInput       something the user wrote or pointed at is wrong: all problems at once, nothing was started
 ├── UnknownName        a component name that no registry line has
 ├── StoreError         the results folder cannot be read or written as promised
+│   └── Damaged        a file of it is not as it was written (`mgsweep.store`); a run has it made anew
 └── Diverged           a trial's loss became NaN or infinite; training it again would do the same
 """
 

@@ -14,7 +14,7 @@ from mgsweep.trial import Trial
 
 __all__ = ["Agenda", "Listener", "Outcome", "Places", "agenda"]
 
-RETRIED = ("lost",)
+RETRIED = ("lost", "disk", "damaged")
 """Causes of failure that say nothing about the trial: it is simply run again."""
 
 
@@ -67,7 +67,8 @@ def agenda(plan: Plan, store: Store, retry: Collection[str] = ()) -> Agenda:
 
     Args:
         retry: causes of failure ("bug", "memory", "diverged") whose trials are to be run again; "all" for every one.
-            A trial that failed only because its worker was lost is always run again.
+            A trial that failed only because its worker was lost, a disk failed it (full, read-only, broken) or a file
+            it builds on is damaged is always run again.
     """
     done = frozenset(trial.id for trial in plan.trials if store.is_done(trial))
     given_up = {

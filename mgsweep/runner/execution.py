@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import traceback
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mgsweep.errors import Diverged, MgsweepError
+from mgsweep.errors import Diverged, MgsweepError, StoreError
 from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
 from mgsweep.guidance.datasets.cache import prepare
@@ -17,7 +18,7 @@ from mgsweep.guidance.models.weights import imagenet
 from mgsweep.guidance.training import State, Weights, best_epoch, guided_training
 from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
-from mgsweep.store import Store
+from mgsweep.store import GENERATIONS, Store
 from mgsweep.trial import Trial
 
 if TYPE_CHECKING:
@@ -46,77 +47,145 @@ def execute(trial: Trial, places: Places, threads: int = 1) -> Generator[Row]:
             raise Busy(f"trial {trial.id} is being trained by another process")
         if store.is_done(trial):
             return
+        store.tidy(trial.id)
         try:
             yield from _epochs(trial, places, store, device.choose(threads))
         except Exception as error:
             log.exception("failed")
-            store.fail(trial.id, {**failure(error), "log": str(store.log(trial.id))})
+            with suppress(OSError):  # on a full disk; then nothing speaks against running the trial again
+                store.fail(trial.id, {**failure(error), "log": str(store.log(trial.id))})
             raise
 
 
 def _epochs(trial: Trial, places: Places, store: Store, on: torch.device) -> Iterator[Row]:
     data = prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
-    resume, records = _left_off(trial, store)
-    start = _start(trial, places, store) if resume is None else None
     described = {"sweep": store.path.name, "id": trial.id, **trial.to_row(), **provenance(on)}
-    safe = set(resume.members) if resume else set()
+    resume, records = _left_off(trial, store, described)
+    start = _start(trial, places, store) if resume is None else None
+    members = set(resume.members) if resume else set()
     log.info("%s from epoch %d on %s", "resumed" if resume else "started", resume.epoch if resume else 0, on)
     for epoch in guided_training(trial, data, start=start, resume=resume, device=on):
         records += [{**described, **row} for row in epoch.rows]
-        _save(trial, store, epoch.state, records, safe)
+        _save(trial, store, epoch.state, records, members)
+        members = set(epoch.state.members)
         log.info("epoch %d: %s", epoch.number, _summary(epoch.rows[-1]))
         yield {"epoch": epoch.state.epoch, **_summary(epoch.rows[-1])}
+    store.drop(trial.id, store.kept(trial.id) - members)
     store.commit(trial.id, records)
     log.info("done")
 
 
-def _left_off(trial: Trial, store: Store) -> tuple[State | None, list[Row]]:
-    """What is there of the trial: an interrupted run, a record that lacks a probe, or nothing."""
-    if content := store.checkpoint(trial.id):
-        state, epochs = load_state(content, {})
-        kept = {epoch: load_weights(store.weights(trial.id, epoch)) for epoch in epochs}
-        # The rows are saved before the checkpoint, so they can be one epoch ahead of it, never behind.
-        return replace(state, members=kept), store.progress(trial.id)[: len(state.rows)]
-    if trial.id in store.finished():
-        rows = store.rows(trial.id)
-        kept = {epoch: load_weights(store.weights(trial.id, epoch)) for epoch in sorted(store.kept(trial.id))}
-        return State(epoch=trial.epochs, rows=tuple(rows), members=kept), rows
-    return None, []
+def _left_off(trial: Trial, store: Store, described: Row) -> tuple[State | None, list[Row]]:
+    """What is there of the trial: an interrupted run, a record that lacks a probe, or nothing.
+
+    What cannot be trusted is set aside: the newest checkpoint for the one before, and that for the beginning.
+    """
+    record = _record(trial, store)
+    for generation in GENERATIONS:
+        try:
+            state = _state(trial, store, generation)
+        except StoreError as error:
+            log.warning("cannot resume from %s: %s", generation, error)
+            store.set_aside(trial.id, str(error), generation)
+            continue
+        # One that is not ahead of the record was only left over when the record was published.
+        if state and (record is None or len(state.rows) > len(record.rows)):
+            return state, _rows(state, store.progress(trial.id), described)
+    return record, store.rows(trial.id) if record else []
+
+
+def _record(trial: Trial, store: Store) -> State | None:
+    """The end of a trial whose record lacks a probe, as a state to measure that from."""
+    if not store.has_record(trial.id):
+        return None
+    try:
+        # A state is read back as plain numbers and text, which a time is not.
+        rows = tuple({key: value for key, value in row.items() if key != "started"} for row in store.rows(trial.id))
+        return State(epoch=trial.epochs, rows=rows, members=_members(trial, store, sorted(store.kept(trial.id))))
+    except StoreError as error:
+        log.warning("the trial begins anew: %s", error)
+        store.set_aside(trial.id, str(error))
+        return None
+
+
+def _state(trial: Trial, store: Store, generation: str) -> State | None:
+    content = store.checkpoint(trial.id, generation)
+    if content is None:
+        return None
+    state, epochs = load_state(content, {})
+    return replace(state, members=_members(trial, store, epochs))
+
+
+def _members(trial: Trial, store: Store, epochs: Iterable[int]) -> dict[int, Weights]:
+    return {epoch: load_weights(store.weights(trial.id, epoch)) for epoch in epochs}
+
+
+def _rows(state: State, progress: list[Row], described: Row) -> list[Row]:
+    """The rows as they were saved: before the checkpoint, so there may be more of them than it knows, but never fewer.
+
+    If there are, the file is damaged. The measured values are in the checkpoint too, only their provenance is not.
+    """
+    if len(progress) < len(state.rows):
+        return [{**described, **row} for row in state.rows]
+    return progress[: len(state.rows)]
 
 
 def _start(trial: Trial, places: Places, store: Store) -> Weights | None:
-    """Where the weights of a new trial begin: at its baseline's best epoch, at published weights, or (None) drawn."""
-    if trial.parent:
+    """Where the weights of a new trial begin: at its baseline's best epoch, at published weights, or (None) drawn.
+
+    Raises:
+        StoreError: the baseline's weights are damaged. Its record is set aside, so that the next run trains it again.
+    """
+    if not trial.parent:
+        return imagenet(trial.model, trial.backbone, places.weights) if trial.weights == "imagenet" else None
+    try:
         return load_weights(store.weights(trial.parent, best_epoch(store.rows(trial.parent))))
-    return imagenet(trial.model, trial.backbone, places.weights) if trial.weights == "imagenet" else None
+    except StoreError as error:
+        with store.lock(trial.parent) as ours:
+            if ours:
+                store.set_aside(trial.parent, str(error))
+        raise
 
 
-def _save(trial: Trial, store: Store, state: State, records: list[Row], safe: set[int]) -> None:
-    """Make an epoch safe: what the checkpoint refers to, then the checkpoint; then remove what it needs no more."""
-    for epoch in state.members.keys() - safe:
+def _save(trial: Trial, store: Store, state: State, records: list[Row], before: set[int]) -> None:
+    """Make an epoch safe: what the checkpoint refers to, then the checkpoint; then remove what it needs no more.
+
+    Args:
+        before: the members of the checkpoint before, which may be needed should the new one be damaged.
+    """
+    for epoch in state.members.keys() - before:
         store.keep(trial.id, epoch, dump_weights(state.members[epoch]))
-        safe.add(epoch)
     store.save(trial.id, dump_state(state), records)
-    store.drop(trial.id, store.kept(trial.id) - state.members.keys())
+    store.drop(trial.id, store.kept(trial.id) - state.members.keys() - before)
 
 
 def _summary(row: Row) -> Row:
     return {key: row[key] for key in ("split", "f1", "epg", "iou", "seconds") if row.get(key) is not None}
 
 
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE, errno.ELOOP}
+
+
 def failure(error: BaseException) -> dict[str, Any]:
     """An exception as data: its cause by class, its message and traceback."""
-    cause = "diverged" if isinstance(error, Diverged) else "memory" if device.ran_out_of_memory(error) else "bug"
     text = f"{type(error).__name__}: {error}"
-    return {"cause": cause, "error": text, "traceback": "".join(traceback.format_exception(error))}
+    return {"cause": _cause(error), "error": text, "traceback": "".join(traceback.format_exception(error))}
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, Diverged):
+        return "diverged"
+    if isinstance(error, StoreError):
+        return "damaged"
+    if isinstance(error, OSError) and error.errno in DISK:
+        return "disk"
+    return "memory" if device.ran_out_of_memory(error) else "bug"
 
 
 @contextmanager
 def _logged(store: Store, trial: Trial) -> Iterator[None]:
     """Send the trial's log to its own file for the while."""
-    file = store.log(trial.id)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(file)
+    handler = logging.FileHandler(store.log(trial.id))
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)

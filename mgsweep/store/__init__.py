@@ -1,49 +1,58 @@
-"""The results folder. Files are the state: a trial is done when its record is there.
+"""The results folder. Files are the state: a trial is done when its record is there and is as it was written.
 
 <sweep>/
   sweep.yaml  plan.parquet         what was asked, one row a trial
   trials/<id>.parquet              the record of a finished trial
-  running/<id>/checkpoint.pt       all that resuming takes, replaced whole at every epoch
+  running/<id>/checkpoint.pt       all that resuming takes, written anew at every epoch
+               previous.pt         the one before, in case that is damaged
                progress.parquet    the rows so far, in the record's columns
                lock                held by the process that trains the trial
   checkpoints/<id>/<epoch>.pt      weights that children and later measurements need
   failed/<id>.<attempt>.json       why an attempt failed
+  damaged/<file>.<8 digits>        what could not be trusted and was moved out of the way; beside it .reason
   logs/<id>.log
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from mgsweep import durable
 from mgsweep.errors import StoreError
+from mgsweep.store.asked import to_rows, to_trials
 from mgsweep.store.columns import conformed, table
+from mgsweep.store.files import Files, log
+from mgsweep.store.seal import Damaged
 from mgsweep.trial import Probe, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Store"]
+__all__ = ["GENERATIONS", "Damaged", "Store"]
+
+GENERATIONS = ("checkpoint.pt", "previous.pt")
+"""What an interrupted trial can resume from, the newest first."""
+
+LEFT_OUT = "left out %s; run the sweep again to have it made anew"
 
 
 class Store:
     """The results of one sweep, or (for reading) of every sweep in a folder.
 
-    Only the process that holds a trial's lock writes that trial's files. Everything is written whole or not at all.
+    Only the process that holds a trial's lock writes that trial's files. Everything is written whole or not at all, and
+    verified when it is read. Readers skip what is damaged and say so; only a run sets it aside.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._files = Files(self.path)
 
     # What was asked
 
@@ -53,110 +62,170 @@ class Store:
         Raises:
             StoreError: the folder cannot be written.
         """
-        rows = {row["id"]: row for row in self._planned_rows()}
-        rows |= {trial.id: {"id": trial.id, **trial.to_row(), "probes": _spelled(trial.probes)} for trial in trials}
+        trials = list(trials)
         try:
-            durable.write(self.path / "sweep.yaml", sweep_text.encode())
-            durable.write(self.path / "plan.parquet", _parquet(pa.Table.from_pylist(list(rows.values()))))
+            rows = {row["id"]: row for row in self._asked_before()} | to_rows(trials)
+            durable.write(self.path, "sweep.yaml", sweep_text.encode())
+            self._files.write_table("plan.parquet", pa.Table.from_pylist(list(rows.values())), "plan")
+            self._clear_up(trials)
         except OSError as error:
             raise StoreError(
                 f"{self.path}: cannot write results here: {error.strerror}; choose another --store"
             ) from None
 
     def planned(self) -> list[Trial]:
-        """Every trial ever asked of this sweep."""
-        return [
-            Trial.from_row({k: v for k, v in row.items() if v is not None}).model_copy(
-                update={"probes": tuple(Probe(*text.split("@")) for text in row["probes"].split())}
-            )
-            for row in self._planned_rows()
-        ]
+        """Every trial ever asked of this sweep. None if the plan cannot be trusted, which is said."""
+        try:
+            return to_trials(self._planned_rows())
+        except Damaged as damaged:
+            log.warning(LEFT_OUT, damaged)
+            return []
+
+    def _asked_before(self) -> list[dict[str, Any]]:
+        try:
+            return self._planned_rows()
+        except Damaged as damaged:
+            self._files.set_aside("plan.parquet", damaged.reason)
+            return []
 
     def _planned_rows(self) -> list[dict[str, Any]]:
-        file = self.path / "plan.parquet"
-        return pq.read_table(file).to_pylist() if file.exists() else []
+        there = (self.path / "plan.parquet").exists()
+        rows: list[dict[str, Any]] = self._files.read_table("plan.parquet", "plan").to_pylist() if there else []
+        return rows
+
+    def _clear_up(self, trials: Iterable[Trial]) -> None:
+        """Remove what trials resumed from that died between publishing their record and removing it themselves."""
+        running = set(durable.names(self.path / "running"))
+        for trial in trials:
+            if trial.id in running and self.is_done(trial):
+                with self.lock(trial.id) as ours:
+                    if ours:
+                        durable.remove_folder(self.path, f"running/{trial.id}")
 
     # Finished trials
 
     def finished(self) -> set[str]:
-        """Ids of the trials that have a record."""
-        return {file.stem for file in self._records()}
+        """Ids of the trials that have a record. Says which records cannot be trusted."""
+        flaws = {name: self._files.flaw(name) for name in self._records()}
+        for damaged in filter(None, flaws.values()):
+            log.warning(LEFT_OUT, damaged)
+        return {Path(name).stem for name, flaw in flaws.items() if flaw is None}
 
     def is_done(self, trial: Trial) -> bool:
-        """Whether the record is there and holds every probe the trial asks for."""
-        if not (self.path / "trials" / f"{trial.id}.parquet").exists():
+        """Whether the record is there, can be trusted, and holds every probe the trial asks for."""
+        try:
+            return set(trial.measured) <= self.measured(trial.id)
+        except Damaged:
             return False
-        return not trial.measured or set(trial.measured) <= self.measured(trial.id)
 
     def measured(self, trial_id: str) -> set[Probe]:
-        """The probes that a record holds."""
-        columns = self._read(self.path / "trials" / f"{trial_id}.parquet").select(["probe_attribution", "probe_depth"])
-        return {Probe(*row.values()) for row in columns.to_pylist() if None not in row.values()}
+        """The probes that a record holds.
+
+        Raises:
+            Damaged: there is no record that can be trusted.
+        """
+        rows = self._files.record(_record(trial_id), ("id", "probe_attribution", "probe_depth")).to_pylist()
+        probes = (Probe(row["probe_attribution"], row["probe_depth"]) for row in rows)
+        return {probe for probe in probes if None not in probe}
+
+    def has_record(self, trial_id: str) -> bool:
+        """Whether there is a record, to be trusted or not."""
+        return (self.path / _record(trial_id)).exists()
 
     def rows(self, trial_id: str) -> list[dict[str, Any]]:
-        """The rows of a record, as written."""
-        rows: list[dict[str, Any]] = self._read(self.path / "trials" / f"{trial_id}.parquet").to_pylist()
+        """The rows of a record, as written.
+
+        Raises:
+            Damaged: there is no record that can be trusted.
+        """
+        rows: list[dict[str, Any]] = self._files.record(_record(trial_id)).to_pylist()
         return rows
 
     def frame(self) -> pd.DataFrame:
-        """All records as one tidy table: a row per (trial, epoch, split, probe).
-
-        Raises:
-            StoreError: a record cannot be read.
-        """
-        tables = [self._read(file) for file in self._records()]
-        frame: pd.DataFrame = pa.concat_tables(tables or [table([])]).to_pandas()
+        """All records as one tidy table: a row per (trial, epoch, split, probe). Says which cannot be trusted."""
+        tables = [table([])]
+        for name in self._records():
+            try:
+                tables.append(self._files.record(name))
+            except Damaged as damaged:
+                log.warning(LEFT_OUT, damaged)
+        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return frame
 
-    def _records(self) -> list[Path]:
+    def _records(self) -> list[str]:
         # Sorted by name, so that figures do not depend on the order of the directory.
-        return sorted([*self.path.glob("trials/[!.]*.parquet"), *self.path.glob("*/trials/[!.]*.parquet")])
-
-    @staticmethod
-    def _read(file: Path) -> pa.Table:
-        try:
-            return conformed(pq.read_table(file, page_checksum_verification=True))
-        except (OSError, ValueError, pa.ArrowException) as error:
-            reason = str(error).splitlines()[0]
-            raise StoreError(f"{file}: not a readable record ({reason}); delete it and run the sweep again") from None
+        folders = ["trials", *(f"{sweep}/trials" for sweep in durable.names(self.path))]
+        files = (f"{folder}/{name}" for folder in folders for name in durable.names(self.path / folder))
+        return [file for file in files if file.endswith(".parquet")]
 
     # A trial on its way
 
     def lock(self, trial_id: str) -> AbstractContextManager[bool]:
-        """Hold the right to write this trial's files; yields whether another process has it."""
-        return durable.locked(self._running(trial_id) / "lock", blocking=False)
+        """Hold the right to write this trial's files; yields whether it was had, or another process has it."""
+        return durable.locked(durable.place(self.path, f"running/{trial_id}/lock"), blocking=False)
 
     def is_held(self, trial_id: str) -> bool:
         """Whether a process on this machine is training the trial. Only looks."""
-        return durable.is_locked(self._running(trial_id) / "lock")
+        return durable.is_locked(self.path / "running" / trial_id / "lock")
 
-    def checkpoint(self, trial_id: str) -> bytes | None:
-        """What the interrupted trial resumes from, if it was interrupted."""
-        file = self._running(trial_id) / "checkpoint.pt"
-        return file.read_bytes() if file.exists() else None
+    def tidy(self, trial_id: str) -> None:
+        """Remove drafts that a crash left. Under the trial's lock, for only its holder makes any."""
+        durable.remove_drafts(self.path, f"running/{trial_id}")
+        durable.remove_drafts(self.path, f"checkpoints/{trial_id}")
+        durable.remove_drafts(self.path, "trials", f"{trial_id}.parquet")
+
+    def checkpoint(self, trial_id: str, generation: str = GENERATIONS[0]) -> bytes | None:
+        """What the interrupted trial resumes from, if it was interrupted.
+
+        Raises:
+            Damaged: it cannot be trusted; another generation may.
+        """
+        name = f"running/{trial_id}/{generation}"
+        return self._files.read(name, f"{trial_id}/checkpoint") if (self.path / name).exists() else None
 
     def save(self, trial_id: str, checkpoint: bytes, rows: list[dict[str, Any]]) -> None:
-        """Replace the rows so far, then what the trial resumes from: the rows may be ahead of it, never behind."""
-        durable.write(self._running(trial_id) / "progress.parquet", _parquet(table(rows)))
-        durable.write(self._running(trial_id) / "checkpoint.pt", checkpoint)
+        """Replace the rows so far, then what the trial resumes from: the rows may be ahead of it, never behind.
+
+        The checkpoint before stays, and with it must stay the weights that it refers to.
+        """
+        newest, previous = (f"running/{trial_id}/{generation}" for generation in GENERATIONS)
+        self._files.write_table(f"running/{trial_id}/progress.parquet", table(rows), f"{trial_id}/progress")
+        if (self.path / newest).exists():
+            durable.move(self.path, newest, previous)
+        self._files.write(newest, checkpoint, f"{trial_id}/checkpoint")
 
     def progress(self, trial_id: str) -> list[dict[str, Any]]:
-        """The rows so far of a trial that has begun."""
-        file = self._running(trial_id) / "progress.parquet"
-        rows: list[dict[str, Any]] = self._read(file).to_pylist() if file.exists() else []
+        """The rows so far of a trial that has begun; none if they cannot be trusted, which is said."""
+        name = f"running/{trial_id}/progress.parquet"
+        if not (self.path / name).exists():
+            return []
+        try:
+            rows: list[dict[str, Any]] = conformed(self._files.read_table(name, f"{trial_id}/progress")).to_pylist()
+        except Damaged as damaged:
+            log.warning(LEFT_OUT, damaged)
+            return []
         return rows
 
     def begun(self) -> set[str]:
         """Ids of the trials that have begun and are not done."""
-        return {file.parent.name for file in self.path.glob("running/*/progress.parquet")} - self.finished()
+        return {
+            trial_id
+            for trial_id in durable.names(self.path / "running")
+            if (self.path / "running" / trial_id / "progress.parquet").exists() and self._files.flaw(_record(trial_id))
+        }
 
     def commit(self, trial_id: str, rows: list[dict[str, Any]]) -> None:
         """Publish the record: from here on the trial is done."""
-        durable.write(self.path / "trials" / f"{trial_id}.parquet", _parquet(table(rows)))
-        shutil.rmtree(self._running(trial_id), ignore_errors=True)
+        self._files.write_table(_record(trial_id), table(rows), trial_id)
+        # What is left over is removed by the next run.
+        with suppress(OSError):
+            durable.remove_folder(self.path, f"running/{trial_id}")
 
-    def _running(self, trial_id: str) -> Path:
-        return self.path / "running" / trial_id
+    def set_aside(self, trial_id: str, reason: str, generation: str | None = None) -> None:
+        """Move a damaged record, or a generation of the checkpoint, out of the way. Under the trial's lock."""
+        name = f"running/{trial_id}/{generation}" if generation else _record(trial_id)
+        if (self.path / name).exists():
+            self._files.set_aside(name, reason)
 
     # Weights
 
@@ -164,70 +233,59 @@ class Store:
         """The kept weights of one epoch.
 
         Raises:
-            StoreError: they are not there.
+            Damaged: they are not there or cannot be trusted; the trial must be trained again.
         """
-        file = self._weights(trial_id, epoch)
-        try:
-            return file.read_bytes()
-        except OSError as error:
-            message = (
-                f"{file}: kept weights cannot be read ({error.strerror}); delete trials/{trial_id}.parquet to retrain"
-            )
-            raise StoreError(message) from None
+        return self._files.read(_weights(trial_id, epoch), f"{trial_id}/{epoch}")
 
     def kept(self, trial_id: str) -> set[int]:
         """The epochs whose weights are kept."""
-        return {int(file.stem) for file in (self.path / "checkpoints" / trial_id).glob("[!.]*.pt")}
+        files = map(Path, durable.names(self.path / "checkpoints" / trial_id))
+        return {int(file.stem) for file in files if file.suffix == ".pt" and file.stem.isdecimal()}
 
     def keep(self, trial_id: str, epoch: int, weights: bytes) -> None:
         """Keep the weights of an epoch."""
-        durable.write(self._weights(trial_id, epoch), weights)
+        self._files.write(_weights(trial_id, epoch), weights, f"{trial_id}/{epoch}")
 
     def drop(self, trial_id: str, epochs: Iterable[int]) -> None:
         """Remove weights that nothing needs any more."""
         for epoch in epochs:
-            self._weights(trial_id, epoch).unlink(missing_ok=True)
-
-    def _weights(self, trial_id: str, epoch: int) -> Path:
-        return self.path / "checkpoints" / trial_id / f"{epoch:04d}.pt"
+            durable.remove(self.path, _weights(trial_id, epoch))
 
     # Failures
 
     def fail(self, trial_id: str, failure: Mapping[str, Any]) -> None:
         """Write down why an attempt failed: `cause`, `error`, `traceback`, `host`."""
-        attempt = 1 + sum(1 for _ in self.path.glob(f"failed/{trial_id}.*.json"))
+        attempt = 1 + sum(name.startswith(f"{trial_id}.") for name in durable.names(self.path / "failed"))
         content = json.dumps({"id": trial_id, "attempt": attempt, **failure}, indent=1)
-        durable.write(self.path / "failed" / f"{trial_id}.{attempt}.json", content.encode())
+        durable.write(self.path, f"failed/{trial_id}.{attempt}.json", content.encode())
 
     def failures(self) -> dict[str, dict[str, Any]]:
         """The last failure of every trial that failed and has no record, by id."""
-        done, last = self.finished(), {}
-        for failure in sorted(self._failures(), key=lambda failure: failure["attempt"]):
-            if failure["id"] not in done:
-                last[failure["id"]] = failure
-        return last
+        last = {failure["id"]: failure for failure in sorted(self._failures(), key=lambda failure: failure["attempt"])}
+        return {trial_id: failure for trial_id, failure in last.items() if self._files.flaw(_record(trial_id))}
 
     def _failures(self) -> Iterator[dict[str, Any]]:
-        for file in self.path.glob("failed/[!.]*.json"):
-            yield json.loads(file.read_bytes())
+        for name in durable.names(self.path / "failed"):
+            try:
+                failure = json.loads(durable.read(self.path / "failed" / name))
+                yield {"id": str(failure["id"]), "attempt": int(failure["attempt"]), "cause": "unknown", **failure}
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                log.warning("left out %s: not a readable failure (%s)", self.path / "failed" / name, error)
 
     def files(self, trial_id: str) -> list[Path]:
         """Every file there is of a trial."""
         patterns = [f"trials/{trial_id}.parquet", f"running/{trial_id}/*", f"checkpoints/{trial_id}/*"]
-        patterns += [f"failed/{trial_id}.*", f"logs/{trial_id}.log"]
+        patterns += [f"failed/{trial_id}.*", f"damaged/*{trial_id}.*", f"logs/{trial_id}.log"]
         return [file for pattern in patterns for file in sorted(self.path.glob(pattern))]
 
     def log(self, trial_id: str) -> Path:
-        """The file that a trial's log goes to."""
-        return self.path / "logs" / f"{trial_id}.log"
+        """The file that a trial's log goes to, in a folder that is there."""
+        return durable.place(self.path, f"logs/{trial_id}.log")
 
 
-def _spelled(probes: Iterable[Probe]) -> str:
-    return " ".join("@".join(probe) for probe in probes)
+def _record(trial_id: str) -> str:
+    return f"trials/{trial_id}.parquet"
 
 
-def _parquet(content: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    # Without page checksums a flipped bit would read as another number.
-    pq.write_table(content, buffer, compression="zstd", write_page_checksum=True)
-    return buffer.getvalue()
+def _weights(trial_id: str, epoch: int) -> str:
+    return f"checkpoints/{trial_id}/{epoch:04d}.pt"

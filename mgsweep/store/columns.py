@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -87,17 +88,20 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def conformed(read: pa.Table) -> pa.Table:
-    """A table of an older or newer version in today's schema: unknown columns left out, missing ones null.
+def conformed(read: pa.Table, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    """A table of an older or newer version in columns of today's schema: others are left out, missing ones null.
 
     Raises:
-        ValueError: it claims this version, but has other columns: the checksums cover values, not their names.
+        ValueError: it claims this version, but lacks some: page checksums cover values, not the names of columns.
     """
+    schema = pa.schema([SCHEMA.field(name) for name in columns], SCHEMA.metadata)
+    if read.schema.equals(schema):
+        return read.replace_schema_metadata(SCHEMA.metadata)
     claimed = json.loads((read.schema.metadata or {}).get(b"mgsweep", b"{}")).get("schema_version")
-    if claimed == SCHEMA_VERSION and read.schema.names != SCHEMA.names:
+    if claimed == SCHEMA_VERSION and read.schema.names != schema.names:
         raise ValueError("its columns are damaged")
-    columns = [
+    arrays = [
         read[field.name].cast(field.type) if field.name in read.column_names else pa.nulls(len(read), field.type)
-        for field in SCHEMA
+        for field in schema
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA)
+    return pa.Table.from_arrays(arrays, schema=schema)

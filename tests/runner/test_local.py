@@ -131,6 +131,41 @@ def test_a_new_depth_measures_the_old_baselines_without_training(sweep: Path, tm
     assert runner.agenda(plan, store).to_run == ()
 
 
+def test_measuring_an_old_baseline_may_be_interrupted_too(sweep: Path, tmp_path: Path) -> None:
+    """Its state is read back from a checkpoint that was begun from a record."""
+    whole, cut = Store(tmp_path / "whole" / "tiny"), Store(tmp_path / "cut" / "tiny")
+    first = load(sweep, only=["model=bcos", "loss=energy"])
+    sweep.write_text(sweep.read_text().replace("depth: final", "depth: [final, input]"))
+    more = load(sweep, only=["model=bcos", "loss=energy"])
+    for store in (whole, cut):
+        run(first, store)
+    run(more, whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(more, cut, Recorder(1))
+    run(more, cut)
+    assert not list(cut.path.glob("damaged/*"))
+    pd.testing.assert_frame_equal(measured(cut), measured(whole), check_exact=True)
+
+
+@pytest.mark.parametrize("damaged", [["checkpoint.pt"], ["checkpoint.pt", "previous.pt"]], ids=["newest", "both"])
+def test_F37_from_a_damaged_checkpoint_it_ends_with_the_same_rows(
+    sweep: Path, tmp_path: Path, damaged: list[str]
+) -> None:
+    plan = load(sweep, only=["model=bcos", "loss=energy"])
+    whole, cut = Store(tmp_path / "whole" / "tiny"), Store(tmp_path / "cut" / "tiny")
+    run(plan, whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, cut, Recorder(3))
+    (folder,) = cut.path.glob("running/*")
+    for name in damaged:
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+    assert run(plan, cut).failed == 0
+    assert len(list(cut.path.glob("damaged/*.reason"))) == len(damaged)
+    pd.testing.assert_frame_equal(measured(cut), measured(whole), check_exact=True)
+
+
 def test_a_failing_trial_sinks_neither_the_sweep_nor_its_cousins(sweep: Path, tmp_path: Path) -> None:
     """One baseline diverges: its children cannot run, the others do."""
     sweep.write_text(
