@@ -119,6 +119,7 @@ def _announce(plan: Plan, agenda: Agenda) -> None:
     from mgsweep.screen import console
 
     failed = f", [red]{len(agenda.failed)} failed[/]" if agenda.failed else ""
+    failed += f", {len(agenda.blocked)} blocked by them" if agenda.blocked else ""
     counts = f"{len(plan.trials)} trials: {len(agenda.done)} done{failed}, {len(agenda.to_run)} to run"
     console.print(f"[bold]{plan.name}[/]  {counts}")
     for reason, count in plan.skipped.items():

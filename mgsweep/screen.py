@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -70,7 +71,7 @@ def _table(rows: Sequence[Cells]) -> Table:
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(
-            *(value if isinstance(value, Text) else "–" if value is None else str(value) for value in row.values())
+            *(Text("–" if value is None else str(value)) for value in row.values())  # as text: it may hold brackets
         )
     return table
 
@@ -131,7 +132,7 @@ class Screen:
 
     def failed(self, trial: Trial, error: str) -> None:
         """Say why; never hidden, not even when quiet."""
-        self._end(trial, f"[red]failed[/]   {trial.id}  {label(trial)}  {_line(error)}", always=True)
+        self._end(trial, f"[red]failed[/]   {trial.id}  {label(trial)}  {escape(_line(error))}", always=True)
 
     def _end(self, trial: Trial, text: str, always: bool = False) -> None:
         self._ended += 1

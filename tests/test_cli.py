@@ -16,6 +16,7 @@ import pytest
 import voc_folder
 
 from mgsweep.plan import load
+from mgsweep.screen import Screen, show
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
@@ -108,6 +109,17 @@ def test_a_failure_is_shown_with_its_traceback(sweep: Path, tmp_path: Path) -> N
     shown = mgsweep("show", failed, cwd=tmp_path).stdout
     assert "diverged in attempt 1" in shown
     assert "Traceback" in shown
+
+
+def test_a_message_with_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """It would be markup to the terminal's printer, which raises on a tag that does not close."""
+    trial = Trial(dataset="shapes", model="bcos")
+    with Screen([trial]) as screen:
+        screen.started(trial)
+        screen.failed(trial, "IndexError: boxes[0] of [/x] is [red]")
+    assert "IndexError: boxes[0] of [/x] is [red]" in capsys.readouterr().out
+    show([{"field": "a[/b]"}])
+    assert "a[/b]" in capsys.readouterr().out
 
 
 def test_figures(finished: Path, tmp_path: Path) -> None:

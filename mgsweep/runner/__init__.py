@@ -36,10 +36,11 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Agenda:
-    """What a run has before it: plan minus done."""
+    """What a run has before it: plan minus done, minus what failed and what would start from that."""
 
     done: frozenset[str]
     failed: frozenset[str]
+    blocked: frozenset[str]
     to_run: tuple[Trial, ...]
 
     def schedule(self) -> Schedule:
@@ -77,4 +78,5 @@ def agenda(plan: Plan, store: Store, retry: Collection[str] = ()) -> Agenda:
         if failure["cause"] not in (*RETRIED, *retry) and "all" not in retry
     }
     failed = frozenset(trial.id for trial in plan.trials if trial.id in given_up)
-    return Agenda(done, failed, tuple(t for t in plan.trials if t.id not in done | failed))
+    blocked = frozenset(trial.id for trial in plan.trials if trial.parent in failed) - done - failed
+    return Agenda(done, failed, blocked, tuple(t for t in plan.trials if t.id not in done | failed | blocked))

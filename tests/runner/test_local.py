@@ -200,6 +200,8 @@ def test_children_of_a_failed_baseline_are_blocked(
     assert run(load(sweep), store) == Outcome(finished=3, failed=1, blocked=2, unfinished=0)
     (failure,) = store.failures().values()
     assert (failure["cause"], failure["error"]) == ("bug", "ZeroDivisionError: a bug")
+    agenda = runner.agenda(load(sweep), store)
+    assert (len(agenda.failed), len(agenda.blocked), agenda.to_run) == (1, 2, ())
 
 
 def test_a_trial_is_trained_by_one_process_at_a_time(sweep: Path, tmp_path: Path) -> None:
