@@ -1,0 +1,41 @@
+"""The command line. Arguments are parsed before anything heavy is imported, so help and mistakes answer at once.
+
+A command is a function in one of these modules and a line below; what it needs is imported inside of it.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from mgsweep.cli import draw, look
+from mgsweep.cli.run import run
+from mgsweep.errors import InvalidInput, MgsweepError
+
+app = typer.Typer(
+    help="Sweeps for model guidance: train a grid of guided classifiers, store it as Parquet, draw its figures.",
+    epilog="Exit codes: 0 done, 1 some trials failed, 2 wrong usage or sweep, 130 interrupted: run again to resume.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run)
+app.command()(look.plan)
+app.command()(look.status)
+app.command()(look.trials)
+app.command(name="show")(look.show_trial)
+app.command()(draw.figures)
+app.command()(look.schema)
+app.command()(look.doctor)
+
+
+def main() -> None:
+    """Entry point: an error meant for the user is shown as its message."""
+    try:
+        app()
+    except MgsweepError as error:
+        from mgsweep.screen import warnings
+
+        count = len(error.problems) if isinstance(error, InvalidInput) else 1
+        warnings.print("[red]error[/]" if count == 1 else f"[red]{count} errors[/]", end=" " if count == 1 else "\n")
+        warnings.print(str(error), markup=False, soft_wrap=True)
+        raise SystemExit(error.exit_code) from None

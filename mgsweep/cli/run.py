@@ -1,0 +1,142 @@
+"""`mgsweep run`: start, resume, extend and retry a sweep."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mgsweep.cli.options import RESULTS, Exit, Only, Set, StoreFolder, SweepFile
+from mgsweep.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from mgsweep.plan import Plan
+    from mgsweep.runner import Agenda, Outcome, Places
+    from mgsweep.screen import Screen
+    from mgsweep.store import Store
+
+
+def run(
+    file: SweepFile,
+    store: StoreFolder = RESULTS,
+    set_: Set = None,
+    only: Only = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would run, and stop.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="In this process, one trial at a time, without Ray.")] = False,
+    address: Annotated[
+        str | None, typer.Option(help="Ray cluster to use: auto, or host:port. Default: a private one.")
+    ] = None,
+    retry: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAUSE", help="Run trials again that failed by: bug, memory, diverged, all."),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the summary.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trials' logs and Ray's own.")] = False,
+) -> None:
+    """Train what the sweep asks for and the store does not have. The same command starts, resumes and extends."""
+    from mgsweep import runner
+    from mgsweep.plan import load
+    from mgsweep.store import Store
+
+    plan = load(file, set_ or (), only or ())
+    results = Store(store / plan.name)
+    agenda = runner.agenda(plan, results, _causes(retry or []))
+    announce(plan, agenda)
+    if dry_run:
+        return
+    outcome = _execute(plan, agenda, results, local, address, quiet, verbose) if agenda.to_run else None
+    raise typer.Exit(_summarise(plan, agenda, outcome, results, file))
+
+
+def _causes(retry: list[str]) -> list[str]:
+    known = ("bug", "memory", "diverged", "all")
+    for cause in retry:
+        if cause not in known:
+            raise InvalidInput.of(f"expected one of {', '.join(known)}, got {cause!r}", where="--retry")
+    return retry
+
+
+def _execute(
+    plan: Plan, agenda: Agenda, results: Store, local: bool, address: str | None, quiet: bool, verbose: bool
+) -> Outcome | None:
+    """Run the agenda; None when the user interrupted."""
+    from mgsweep.runner import Places, preflight
+    from mgsweep.screen import Screen
+
+    places = Places(results.path.resolve(), plan.data)
+    preflight.check(agenda.to_run, places)
+    results.begin(plan.text, plan.trials)
+    with Screen(agenda.to_run, quiet) as screen:
+        try:
+            return _run_on(plan, agenda, places, screen, local, address, verbose)
+        except KeyboardInterrupt:
+            return None
+
+
+def _run_on(
+    plan: Plan, agenda: Agenda, places: Places, screen: Screen, local: bool, address: str | None, verbose: bool
+) -> Outcome:
+    if local:
+        from mgsweep.runner import local as here
+
+        if verbose:
+            logging.getLogger("mgsweep.trial").addHandler(logging.StreamHandler())
+        return here.run(agenda, places, screen, plan.resources)
+    from mgsweep.runner import cluster
+
+    return cluster.run(agenda, places, screen, plan.resources, address, verbose)
+
+
+def announce(plan: Plan, agenda: Agenda) -> None:
+    from mgsweep.screen import console
+
+    failed = f", [red]{len(agenda.failed)} failed[/]" if agenda.failed else ""
+    failed += f", {len(agenda.blocked)} blocked by them" if agenda.blocked else ""
+    counts = f"{len(plan.trials)} trials: {len(agenda.done)} done{failed}, {len(agenda.to_run)} to run"
+    console.print(f"[bold]{plan.name}[/]  {counts}")
+    for reason, count in plan.skipped.items():
+        console.print(f"[dim]skipped {count}: {reason}[/]")
+
+
+def _summarise(plan: Plan, agenda: Agenda, outcome: Outcome | None, results: Store, file: Path) -> Exit:
+    """The last lines of a run: what came of it and what to type next."""
+    from mgsweep.screen import console
+
+    again = f"mgsweep run {file}" + ("" if results.path.parent == RESULTS else f" --store {results.path.parent}")
+    if agenda.to_run and (outcome is None or outcome.unfinished):
+        console.print(f"[yellow]interrupted[/]; every finished epoch is kept. Resume: [bold]{again}[/]")
+        return Exit.INTERRUPTED
+    _print_gains(results)
+    failed = len(agenda.failed) + (outcome.failed if outcome else 0)
+    if failed:
+        console.print(
+            f"[red]{failed} failed[/]. Look: [bold]mgsweep trials {plan.name}[/]  Again: [bold]{again} --retry all[/]"
+        )
+        return Exit.FAILED
+    console.print(f"[green]all {len(plan.trials)} done[/]. Next: [bold]mgsweep figures {file}[/]")
+    return Exit.DONE
+
+
+def _print_gains(results: Store) -> None:
+    from analysis.selection import gains
+    from mgsweep.screen import percent, show
+
+    found = gains(results.frame())
+    if len(found):
+        show(
+            [
+                {
+                    "model": row["model"],
+                    "attribution": f"{row['attribution']}@{row['depth']}",
+                    "loss": row["loss"],
+                    "λ": f"{row['lambda_loc']:g}",
+                    "epoch": row["epoch"],
+                    "F1": f"{percent(row['f1_val'])} ({100 * (row['f1_val'] - row['f1_val_baseline']):+.1f})",
+                    "EPG": f"{percent(row['epg_val'])} ({100 * row['epg_gain']:+.1f})",
+                }
+                for row in found.to_dict("records")
+            ],
+            title="Largest EPG gain at <= 2 points of F1, on validation (gain over the baseline)",
+        )
