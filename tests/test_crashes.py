@@ -44,7 +44,7 @@ BOTH, ALONE = (BASELINE, GUIDED), (BASELINE,)
 # Training without training
 
 
-def training(trial: Trial, data: object, *, start: Any, resume: State | None, device: object) -> Iterator[Epoch]:
+def training(trial: Trial, places: object, *, start: Any, resume: State | None, device: object) -> Iterator[Epoch]:
     """Rows are drawn, so that one that was made twice shows; the last epochs are members."""
     assert resume or start == (weights_of(BASELINE, 3) if trial.guided else None)
     state = resume or State()
@@ -86,8 +86,6 @@ def load_state(content: bytes, members: object) -> tuple[State, list[int]]:
 @pytest.fixture(autouse=True)
 def without_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(durable, "os", Disk())
-    monkeypatch.setattr(execution, "guided_training", training)
-    monkeypatch.setattr(execution, "prepare", lambda *arguments: None)
     monkeypatch.setattr(execution, "provenance", lambda device: {})
     monkeypatch.setattr(execution.device, "choose", lambda threads: torch.device("cpu"))
     monkeypatch.setattr(execution, "dump_weights", bytes)
@@ -116,7 +114,7 @@ class Sweep:
         if not agenda.to_run:
             return None
         self.store.begin("text", self.trials)
-        return local.run(agenda, Places(self.store.path), self, Resources())  # type: ignore[arg-type]
+        return local.run(agenda, Places(self.store.path), self, Resources(), training)  # type: ignore[arg-type]
 
     def started(self, trial: Trial) -> None: ...
     def finished(self, trial: Trial) -> None: ...

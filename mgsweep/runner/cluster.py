@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mgsweep.errors import InvalidInput
 from mgsweep.plan.schema import Resources
@@ -18,6 +19,9 @@ from mgsweep.runner import Agenda, Listener, Outcome
 from mgsweep.runner.places import Places
 from mgsweep.runner.preflight import slots
 from mgsweep.store import Store
+
+if TYPE_CHECKING:
+    from mgsweep.runner.execution import Training
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a sweep opens no connection of its own
@@ -48,17 +52,20 @@ def run(
     resources: Resources,
     address: str | None = None,
     verbose: bool = False,
+    training: Training | None = None,
 ) -> Outcome:
     """Run what is on the agenda on a cluster.
 
     Args:
         address: of a running cluster ("auto" for the one of this machine); None starts a private one here.
         verbose: let Ray show its messages and what workers print; failures are told by the listener in any case.
+        training: what makes the epochs, in a module that workers can import; default: on the data.
 
     Raises:
         InvalidInput: the cluster cannot be reached, or not one trial fits on it.
     """
     configure(address)
+    from mgsweep.runner.execution import train_on_data
     from mgsweep.runner.plan_on_tune import SCRATCH, PlanSearcher, Relay, tuner
 
     with connected(address, verbose) as have:
@@ -68,7 +75,7 @@ def run(
         searcher = PlanSearcher(schedule)
         relay = Relay(searcher, Store(places.results), listener)
         try:
-            tuner(searcher, relay, places, resources).fit()
+            tuner(searcher, relay, places, resources, training or train_on_data).fit()
         finally:
             shutil.rmtree(places.results / SCRATCH, ignore_errors=True)
         return Outcome.of(schedule, relay.finished, relay.failed)

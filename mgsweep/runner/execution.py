@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import traceback
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
 from mgsweep.guidance.datasets.cache import prepare
 from mgsweep.guidance.models.weights import imagenet
-from mgsweep.guidance.training import State, Weights, best_epoch, guided_training
+from mgsweep.guidance.training import Epoch, State, Weights, best_epoch, guided_training
 from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
 from mgsweep.store import GENERATIONS, Store
@@ -30,12 +30,27 @@ log.propagate = False  # it goes to the trial's own file
 Row = dict[str, Any]
 
 
+Training = Callable[..., Iterator[Epoch]]
+"""What makes a trial's epochs: a function with the arguments of `train_on_data`, which pickle can find by name."""
+
+
 class Busy(MgsweepError):
     """Another process is training the trial."""
 
 
-def execute(trial: Trial, places: Places, threads: int = 1) -> Generator[Row]:
+def train_on_data(
+    trial: Trial, places: Places, *, start: Weights | None, resume: State | None, device: torch.device
+) -> Iterator[Epoch]:
+    """The real training: `guided_training` on the decoded data set. `start` and `resume` are explained there."""
+    data = prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
+    return guided_training(trial, data, start=start, resume=resume, device=device)
+
+
+def execute(trial: Trial, places: Places, threads: int = 1, training: Training = train_on_data) -> Generator[Row]:
     """Train a trial, yielding the last row of every epoch once that epoch is safe on disk.
+
+    Args:
+        training: makes the epochs. Orchestration is measured with one that replays recorded curves.
 
     Raises:
         Busy: another process holds the trial.
@@ -49,7 +64,7 @@ def execute(trial: Trial, places: Places, threads: int = 1) -> Generator[Row]:
             return
         store.tidy(trial.id)
         try:
-            yield from _epochs(trial, places, store, device.choose(threads))
+            yield from _epochs(trial, places, store, device.choose(threads), training)
         except Exception as error:
             log.exception("failed")
             with suppress(OSError):  # on a full disk; then nothing speaks against running the trial again
@@ -57,14 +72,13 @@ def execute(trial: Trial, places: Places, threads: int = 1) -> Generator[Row]:
             raise
 
 
-def _epochs(trial: Trial, places: Places, store: Store, on: torch.device) -> Iterator[Row]:
-    data = prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
+def _epochs(trial: Trial, places: Places, store: Store, on: torch.device, training: Training) -> Iterator[Row]:
     described = {"sweep": store.path.name, "id": trial.id, **trial.to_row(), **provenance(on)}
     resume, records = _left_off(trial, store, described)
     start = _start(trial, places, store) if resume is None else None
     members = set(resume.members) if resume else set()
     log.info("%s from epoch %d on %s", "resumed" if resume else "started", resume.epoch if resume else 0, on)
-    for epoch in guided_training(trial, data, start=start, resume=resume, device=on):
+    for epoch in training(trial, places, start=start, resume=resume, device=on):
         records += [{**described, **row} for row in epoch.rows]
         _save(trial, store, epoch.state, records, members)
         members = set(epoch.state.members)

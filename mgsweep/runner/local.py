@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
-from mgsweep.runner.execution import execute
+from mgsweep.runner.execution import Training, execute, train_on_data
 from mgsweep.runner.places import Places
 
 
-def run(agenda: Agenda, places: Places, listener: Listener, resources: Resources) -> Outcome:
+def run(
+    agenda: Agenda,
+    places: Places,
+    listener: Listener,
+    resources: Resources,
+    training: Training = train_on_data,
+) -> Outcome:
     """Run what is on the agenda. A failing trial does not stop the others; Ctrl-C does, its epochs are kept.
 
     Raises:
@@ -18,7 +24,7 @@ def run(agenda: Agenda, places: Places, listener: Listener, resources: Resources
     while trial := schedule.next():
         listener.started(trial)
         try:
-            for row in execute(trial, places, resources.threads):
+            for row in execute(trial, places, resources.threads, training):
                 listener.progressed(trial, row)
         except Exception as error:
             schedule.fail(trial)

@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Listener
-from mgsweep.runner.execution import execute
+from mgsweep.runner.execution import Training, execute
 from mgsweep.runner.places import Places
 from mgsweep.runner.schedule import Schedule
 from mgsweep.store import Store
@@ -58,14 +58,16 @@ class PlanSearcher(Searcher):
 class TrialRun(tune.Trainable):
     """One trial after the other in one actor; a step is an epoch."""
 
-    def setup(self, config: dict[str, Any], places: Places, threads: int) -> None:  # type: ignore[override]
+    def setup(  # type: ignore[override]
+        self, config: dict[str, Any], places: Places, threads: int, training: Training
+    ) -> None:
         """Take up the first trial."""
-        self._places, self._threads = places, threads
+        self._places, self._threads, self._training = places, threads, training
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take up the next trial: a reused actor saves starting a process and importing torch."""
-        self._epochs = execute(Trial(**new_config), self._places, self._threads)
+        self._epochs = execute(Trial(**new_config), self._places, self._threads, self._training)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -113,9 +115,9 @@ class Relay(tune.Callback):
         self._listener.failed(ours, failure["error"])
 
 
-def tuner(searcher: PlanSearcher, relay: Relay, places: Places, resources: Resources) -> tune.Tuner:
+def tuner(searcher: PlanSearcher, relay: Relay, places: Places, resources: Resources, training: Training) -> tune.Tuner:
     """A Tuner that runs what the searcher hands out, its own files in a corner of the results that can be deleted."""
-    trainable = tune.with_parameters(TrialRun, places=places, threads=resources.threads)
+    trainable = tune.with_parameters(TrialRun, places=places, threads=resources.threads, training=training)
     bundle = {"CPU": resources.cpu, "GPU": resources.gpu}
     return tune.Tuner(
         tune.with_resources(trainable, tune.PlacementGroupFactory([bundle])),

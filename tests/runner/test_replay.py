@@ -1,0 +1,63 @@
+"""Simulated trials through all of orchestration: store, locks, Ray. Only training is replaced, by recorded rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from replay import Mishap, Replay, plan
+
+from mgsweep import runner
+from mgsweep.plan import Plan
+from mgsweep.runner import Outcome, Places, cluster, local
+from mgsweep.store import Store
+from mgsweep.trial import Trial
+
+
+class Silent:
+    """A listener that hears nothing."""
+
+    def started(self, trial: Trial) -> None: ...
+    def progressed(self, trial: Trial, row: dict[str, Any]) -> None: ...
+    def finished(self, trial: Trial) -> None: ...
+    def failed(self, trial: Trial, error: str) -> None: ...
+
+
+def run(planned: Plan, store: Store, training: Replay, on: Any) -> Outcome:
+    agenda = runner.agenda(planned, store)
+    store.begin(planned.text, planned.trials)
+    return on.run(agenda, Places(store.path.resolve()), Silent(), planned.resources, training=training)
+
+
+def frame(store: Store) -> pd.DataFrame:
+    return store.frame().drop(columns=["started"])
+
+
+def test_on_ray_as_in_this_process(tmp_path: Path) -> None:
+    planned, here, there = plan(12), Store(tmp_path / "here" / "x"), Store(tmp_path / "there" / "x")
+    assert run(planned, here, Replay(), local) == Outcome(12, 0, 0, 0)
+    assert run(planned, there, Replay(), cluster) == Outcome(12, 0, 0, 0)
+    pd.testing.assert_frame_equal(frame(there), frame(here))
+    assert frame(here)[frame(here).split == "val"].f1.nunique() > 20
+    assert runner.agenda(planned, there).to_run == ()
+
+
+def test_what_was_acknowledged_is_stored_and_a_bug_harms_only_its_trial(tmp_path: Path) -> None:
+    planned, store = plan(6), Store(tmp_path / "store")
+    training = Replay(notes=tmp_path, mishaps={planned.trials[3].id: Mishap("bug")})
+    assert run(planned, store, training, local) == Outcome(5, 1, 0, 0)
+    rows = store.frame()
+    stored = set(zip(rows.id, rows.epoch, rows.split, strict=True))
+    said = [line for line in training.acknowledged() if line[0] != planned.trials[3].id]
+    assert set(said) <= stored
+    assert len(said) == len(set(said)) > 15
+    assert training.attempts(planned.trials[3]) == 1
+
+
+@pytest.mark.parametrize("kind", ["bug", "diverged", "memory"])
+def test_mishaps_have_their_cause(tmp_path: Path, kind: str) -> None:
+    planned, store = plan(1), Store(tmp_path / "store")
+    run(planned, store, Replay(notes=tmp_path, mishaps={planned.trials[0].id: Mishap(kind)}), local)
+    assert store.failures()[planned.trials[0].id]["cause"] == kind
