@@ -11,6 +11,7 @@ from torch import Tensor
 from mgsweep.guidance import boxes, metrics
 from mgsweep.guidance.attributions import ATTRIBUTIONS
 from mgsweep.guidance.datasets.cache import Split
+from mgsweep.guidance.maps import upsample
 from mgsweep.guidance.models.classifier import Classifier
 from mgsweep.guidance.reading import Reading
 from mgsweep.trial import Probe
@@ -69,7 +70,7 @@ def _measured(
     masks = boxes.masks(split.boxes[pairs].to(device), split.images.shape[-1])
     sums = []
     for probe, reading in zip(probes, readings, strict=True):
-        maps = ATTRIBUTIONS[probe.attribution](reading, classes)
+        maps = upsample(ATTRIBUTIONS[probe.attribution](reading, classes), masks)  # once: the metrics leave it as it is
         values = (metrics.epg(maps, masks), metrics.iou(maps, masks), ~metrics.has_energy(maps, masks))
         sums.append(torch.stack([value.double().sum() for value in values]))
     return torch.stack(sums)

@@ -51,6 +51,16 @@ def test_the_size_of_batches_does_not_matter(model: str) -> None:
             assert one[key] == (value if isinstance(value, str) else pytest.approx(value, rel=1e-5)), key
 
 
+def test_a_map_is_upsampled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, interpolate = [], torch.nn.functional.interpolate
+    monkeypatch.setattr("torch.nn.functional.interpolate", lambda *a, **k: calls.append(a) or interpolate(*a, **k))
+    split = split_of(
+        torch.zeros(2, 3, SIZE, SIZE, dtype=torch.uint8), torch.eye(2, dtype=torch.bool), [[[1, 1, 9, 9]]] * 2
+    )
+    evaluate(filled("vanilla", classes=2), split, (Probe("ixg", "final"),), CPU)
+    assert len(calls) == 1
+
+
 def test_without_probes_there_is_one_row_of_decisions() -> None:
     classifier, split = filled("bcos", classes=3), random_split(7)
     (row,) = evaluate(classifier, split, (), CPU)
