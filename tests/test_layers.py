@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mgsweep.guidance.attributions": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
     "mgsweep.guidance.models": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
     "mgsweep.guidance.datasets": FLOOR | {"mgsweep.guidance.contracts"},
-    "mgsweep.plan": FLOOR | {"mgsweep.guidance.validity"},
+    "mgsweep.plan": FLOOR
+    | {"mgsweep.guidance.validity", "mgsweep.guidance.contracts", "mgsweep.guidance.datasets.own"},
     "mgsweep.store": FLOOR,
     "mgsweep.runner": KERNEL | {"mgsweep.plan", "mgsweep.store"},
     "mgsweep.screen": FLOOR,

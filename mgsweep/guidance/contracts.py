@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from mgsweep.guidance.datasets.own import OwnData
     from mgsweep.guidance.datasets.samples import Source
     from mgsweep.guidance.models.classifier import Classifier
     from mgsweep.guidance.reading import Reading
@@ -76,13 +77,14 @@ class Model(Component):
 class Dataset(Component):
     """A data set: (root) -> Source, listing its samples without decoding them.
 
-    `needs_root`: whether it is read from a folder the user has; `has_masks`: whether it knows segmentation masks.
+    `root` is a folder, or for a user's own data their description. `needs_root`: whether it is read from files at all;
+    `has_masks`: whether it knows segmentation masks.
     """
 
     needs_root: bool = True
     has_masks: bool = False
 
-    def __call__(self, root: Path | None) -> Source:
+    def __call__(self, root: Path | OwnData | None) -> Source:
         if self.needs_root and root is None:
             raise InvalidInput.of(f"{self.name} is read from a folder, and none is given", key=self.name)
-        return cast("Callable[[Path | None], Source]", self.load())(root)
+        return cast("Callable[[Path | OwnData | None], Source]", self.load())(root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mgsweep.guidance.attributions import ATTRIBUTIONS
 from mgsweep.guidance.contracts import DEPTHS
-from mgsweep.guidance.datasets import DATASETS
+from mgsweep.guidance.datasets import DATASETS, FINGERPRINTED
 from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.models import MODELS
 from mgsweep.trial import Probe, Trial
@@ -21,6 +21,11 @@ NAMES: dict[str, tuple[str, ...]] = {
     "loss": (NO_LOSS, *LOSSES),
 }
 """The names that exist, for every field of `Trial` that holds one."""
+
+
+def is_own_data(dataset: str) -> bool:
+    """Whether a data set has the fingerprinted name of a user's own."""
+    return FINGERPRINTED.fullmatch(dataset) is not None
 
 
 def why_invalid(trial: Trial) -> str | None:

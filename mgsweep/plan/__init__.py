@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from mgsweep.errors import InvalidInput, Problem
+from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.validity import NAMES, why_unmeasurable
 from mgsweep.plan.arguments import override, select
 from mgsweep.plan.document import Document, parse, read
 from mgsweep.plan.grid import Cell, expand, misspelt
+from mgsweep.plan.own_data import resolve
 from mgsweep.plan.schema import SHARED, TRAINING, Resources, Sweep
 from mgsweep.trial import Probe, Trial
 
@@ -25,7 +27,7 @@ class Plan:
     """What a sweep file asks for.
 
     `trials` are unique and ordered so that a parent stands before its children; `skipped` counts, by reason, the cells
-    of the grids that make no trial; `data` holds the folders the file names.
+    of the grids that make no trial; `data` holds the folders the file names, and the own data that it describes.
     """
 
     name: str
@@ -34,7 +36,7 @@ class Plan:
     trials: tuple[Trial, ...]
     skipped: Mapping[str, int]
     resources: Resources
-    data: Mapping[str, Path]
+    data: Mapping[str, Path | OwnData]
 
     @property
     def baselines(self) -> tuple[Trial, ...]:
@@ -61,6 +63,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iter
     document = read(path)
     for assignment in overrides:
         override(document.data, assignment)
+    own = resolve(document)
     sweep = parse(document)
     expansions = [expand(document, sweep, number) for number in range(len(sweep.grids))]
     problems = [problem for found in expansions for problem in found.problems]
@@ -75,7 +78,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iter
         trials=select(_staged(sweep, [found.trials for found in expansions]), only),
         skipped=sum((found.skipped for found in expansions), Counter()),
         resources=sweep.resources,
-        data={name: _folder(document.path, folder) for name, folder in sweep.data.items()},
+        data={**{name: _folder(document.path, folder) for name, folder in sweep.data.items()}, **own},
     )
 
 

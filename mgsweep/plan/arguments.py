@@ -8,7 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from mgsweep.errors import InvalidInput, did_you_mean
-from mgsweep.guidance.validity import NAMES
+from mgsweep.guidance.validity import NAMES, is_own_data
 from mgsweep.plan.schema import AXES
 from mgsweep.trial import Trial, normalise
 
@@ -83,6 +83,12 @@ def _consequences(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _meets(trial: Trial, conditions: list[tuple[str, list[Any]]]) -> bool:
     return all(
-        getattr(trial, key) in [normalise(value) if key in NAMES else value for value in values]
+        _said(trial, key) in [normalise(value) if key in NAMES else value for value in values]
         for key, values in conditions
     )
+
+
+def _said(trial: Trial, key: str) -> Any:
+    """A field as a user writes it: own data have a fingerprint behind their name."""
+    value = getattr(trial, key)
+    return value.rpartition("_")[0] if key == "dataset" and is_own_data(value) else value

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mgsweep.errors import InvalidInput, Problem, did_you_mean
-from mgsweep.plan.schema import BRANCHES, Grid, Resources, Sweep
+from mgsweep.plan.schema import BRANCHES, Grid, OwnDataset, Resources, Sweep
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,11 @@ def parse(document: Document) -> Sweep:
         raise InvalidInput(explain(document, error)) from None
 
 
-def explain(document: Document, error: ValidationError) -> list[Problem]:
-    """pydantic's findings in our words."""
-    return [document.problem(detail["loc"], _message(dict(detail))) for detail in error.errors(include_url=False)]
+def explain(document: Document, error: ValidationError, under: Sequence[Any] = ()) -> list[Problem]:
+    """pydantic's findings in our words; `under` are the keys that lead to what was checked."""
+    return [
+        document.problem((*under, *detail["loc"]), _message(dict(detail))) for detail in error.errors(include_url=False)
+    ]
 
 
 def dotted(data: Any, keys: Sequence[Any]) -> str:
@@ -108,7 +110,7 @@ def dotted(data: Any, keys: Sequence[Any]) -> str:
     return parts.lstrip(".")
 
 
-KEYS = (*Sweep.model_fields, *Grid.model_fields, *Resources.model_fields, "if", "then")
+KEYS = (*Sweep.model_fields, *Grid.model_fields, *Resources.model_fields, *OwnDataset.model_fields, "if", "then")
 """Every key of a sweep file, at any level."""
 
 EXPECTED = {

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mgsweep.errors import Problem, did_you_mean
-from mgsweep.guidance.validity import NAMES, NO_LOSS, why_invalid
+from mgsweep.guidance.validity import NAMES, NO_LOSS, is_own_data, why_invalid
 from mgsweep.plan.document import Document
 from mgsweep.plan.schema import AXES, SHARED, TRAINING, Grid, Sweep
 from mgsweep.trial import Probe, Trial
@@ -73,9 +73,9 @@ def unguided(cell: Cell) -> Trial:
 def misspelt(
     document: Document, keys: tuple[Any, ...], names: Iterable[str], known: tuple[str, ...]
 ) -> Iterator[Problem]:
-    """A problem for each name that does not exist."""
+    """A problem for each name that does not exist. Own data have the names that `own_data.resolve` gave them."""
     for name in names:
-        if name not in known:
+        if name not in known and not is_own_data(name):
             message = f"unknown {keys[-1]} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})"
             yield document.problem(keys, message)
 

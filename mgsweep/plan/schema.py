@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     TypeAdapter,
     WithJsonSchema,
     create_model,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -65,7 +66,27 @@ def _typed(name: str, info: FieldInfo) -> Any:
 
 
 def _schema(name: str, info: FieldInfo) -> dict[str, Any]:
+    if name == "dataset":
+        return {"anyOf": [{"enum": list(NAMES[name])}, _self_contained(OwnDataset.model_json_schema())]}
     return {"enum": list(NAMES[name])} if name in NAMES else TypeAdapter(_typed(name, info)).json_schema()
+
+
+def _self_contained(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema with its definitions in the places that refer to them, so that it can stand inside another."""
+    definitions = schema.pop("$defs", {})
+
+    def filled(node: Any) -> Any:
+        if isinstance(node, list):
+            return [filled(part) for part in node]
+        if isinstance(node, dict):
+            return (
+                definitions[node["$ref"].rpartition("/")[2]]
+                if "$ref" in node
+                else {k: filled(v) for k, v in node.items()}
+            )
+        return node
+
+    return dict(filled(schema))
 
 
 def _axis(name: str, info: FieldInfo) -> Any:
@@ -86,11 +107,55 @@ def _axis(name: str, info: FieldInfo) -> Any:
 
 
 class Section(BaseModel):
+    """Keys that belong together; an unknown one is an error."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     def given(self) -> dict[str, Any]:
         """What the user wrote in this section, without the keys left out."""
         return {key: getattr(self, key) for key in type(self).model_fields if key in self.model_fields_set}
+
+
+class Shares(Section):
+    """A cut by chance: train is what val and test leave."""
+
+    val: float = Field(gt=0, lt=1, description="share of the images")
+    test: float = Field(gt=0, lt=1, description="share of the images")
+    seed: int = Field(0, description="another seed is another cut")
+
+
+class BySplit(Section):
+    """A path for each split."""
+
+    train: str
+    val: str
+    test: str
+
+
+class OwnDataset(Section):
+    """Images and boxes of your own. Paths are relative to `root`, that one to the sweep file."""
+
+    layout: Literal["voc", "coco"] = Field(description="voc: an XML file an image; coco: one JSON file")
+    name: str = Field("own", pattern="^[a-z][a-z0-9_]{0,39}$", description="what figures and tables call it")
+    root: str = Field(".", description="folder that the other paths start from")
+    images: str | BySplit = Field("JPEGImages", description="folder of the images, or one for each split")
+    annotations: str | BySplit = Field("Annotations", description="XML folder or JSON file, or one for each split")
+    classes: list[str] = Field([], description="their order; default: as found in the annotations")
+    splits: Shares | BySplit | None = Field(
+        None, description="shares, or a list of image names for each split; default: VOC's ImageSets/Main"
+    )
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> OwnDataset:
+        if self.layout == "coco" and not {"images", "annotations"} <= self.model_fields_set:
+            raise ValueError("layout coco needs images (a folder) and annotations (a JSON file, or one for each split)")
+        if isinstance(self.annotations, BySplit) and self.splits is not None:
+            raise ValueError("the annotations come split by split, so splits has nothing to say; remove it")
+        if isinstance(self.images, BySplit) and not isinstance(self.annotations, BySplit):
+            raise ValueError("images come split by split, so annotations must, too")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("classes: a name stands twice")
+        return self
 
 
 AXES = tuple(name for name in Trial.model_fields if name not in ("parent", "probes"))

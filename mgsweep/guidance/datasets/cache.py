@@ -22,6 +22,7 @@ from mgsweep.errors import InvalidInput
 from mgsweep.guidance.contracts import SPLITS
 from mgsweep.guidance.datasets import DATASETS
 from mgsweep.guidance.datasets.decode import decode
+from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.datasets.samples import Source
 
 VERSION = 1
@@ -66,12 +67,12 @@ class Data:
     test: Split
 
 
-def prepare(name: str, root: Path | None, image_size: int, cache: Path) -> Data:
+def prepare(name: str, root: Path | OwnData | None, image_size: int, cache: Path) -> Data:
     """Open the decoded data set, after building it if it is not there. Safe to call from many processes at once.
 
     Args:
         name: a name of `DATASETS`.
-        root: the data set's folder, None for a generated one.
+        root: the data set's folder, or the description of own data; None for a generated one.
         image_size: side S of the square images, in pixels.
         cache: folder of all decoded data sets, on a local disk; made if missing.
 

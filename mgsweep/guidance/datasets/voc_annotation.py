@@ -49,6 +49,16 @@ def read_annotation(path: Path, classes: tuple[str, ...]) -> tuple[tuple[int, in
     return size, instances
 
 
+def class_names(path: Path) -> list[str]:
+    """The class of every object that has one, as written.
+
+    Raises:
+        InvalidInput: the file cannot be read or is not such an annotation.
+    """
+    _, objects = _parse(path)
+    return [fields["object/name"].text for fields in objects if "object/name" in fields]
+
+
 class _Check:
     """Turns texts into values. A mistake is noted and a harmless value given, so that all of them are found."""
 

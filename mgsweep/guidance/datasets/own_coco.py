@@ -1,0 +1,72 @@
+"""Own data in the layout of COCO: a folder of images and one JSON file with images, annotations and categories."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from mgsweep.errors import InvalidInput, did_you_mean
+from mgsweep.guidance.datasets.coco_annotation import Listed, Report, read_instances, read_json
+from mgsweep.guidance.datasets.own_images import Scan, list_images
+from mgsweep.guidance.datasets.samples import Instance, Sample, read_image
+
+REMEDY = "export it again in COCO's instances format"
+
+
+def scan(images: Path, annotations: Path) -> Scan:
+    """Classes are the categories by rising id.
+
+    Raises:
+        InvalidInput: the folder or the file is missing, or its categories cannot be read.
+    """
+    listed, classes = list_images(images), _categories(annotations)
+    with annotations.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    return Scan(classes, list(listed.items()), digest)
+
+
+def samples(images: Path, annotations: Path, classes: tuple[str, ...]) -> dict[str, Sample]:
+    """File name without suffix -> sample, for every image of the file.
+
+    Raises:
+        InvalidInput: every mistake in the annotations.
+    """
+    report, files = Report(), list_images(images)
+    categories = _categories(annotations)
+    for name in categories:
+        if name not in classes:
+            hint = did_you_mean(name, classes) or f"; expected one of {', '.join(classes)}"
+            report.note(annotations, "unknown categories", "categories", f"unknown class {name!r}{hint}")
+    found = {}
+    for number, listed in read_instances(annotations, categories, REMEDY, report).items():
+        if listed.file_name and listed.file_name not in files:
+            message = f"missing, though it is image {number} of {annotations.name}"
+            report.note(images, "missing images", listed.file_name, message)
+        found[Path(listed.file_name).stem] = (images / listed.file_name, listed)
+    report.check()
+    return {name: _sample(name, path, listed, categories, classes) for name, (path, listed) in found.items()}
+
+
+def _sample(name: str, path: Path, listed: Listed, categories: tuple[str, ...], classes: tuple[str, ...]) -> Sample:
+    def instance(one: Instance) -> Instance:
+        return replace(one, label=classes.index(categories[one.label]))
+
+    return Sample(name, partial(read_image, path), listed.size, tuple(map(instance, listed.instances)), str(path))
+
+
+def _categories(path: Path) -> tuple[str, ...]:
+    """Names by rising id."""
+    content = read_json(path, REMEDY)
+    entries = content.get("categories") if isinstance(content, dict) else None
+    named = [
+        (entry["id"], entry["name"])
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict) and type(entry.get("id")) is int and isinstance(entry.get("name"), str)
+    ]
+    names = tuple(name for _, name in sorted(named))
+    if not names or len(named) < len(entries or ()) or len(set(names)) < len(names):
+        message = f"expected a list of categories, each with an id and a name of its own; {REMEDY}"
+        raise InvalidInput.of(message, where=str(path), key="categories")
+    return names
