@@ -11,10 +11,10 @@ from typing import Any
 
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.own import OwnData
-from mgsweep.guidance.validity import NAMES, why_unmeasurable
+from mgsweep.guidance.validity import NAMES, is_own_data, why_unmeasurable
 from mgsweep.plan.arguments import override, select
 from mgsweep.plan.document import Document, parse, read
-from mgsweep.plan.grid import Cell, expand, misspelt
+from mgsweep.plan.grid import Cell, Expansion, expand, misspelt
 from mgsweep.plan.own_data import resolve
 from mgsweep.plan.schema import SHARED, TRAINING, Resources, Sweep
 from mgsweep.trial import Probe, Trial
@@ -69,6 +69,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iter
     problems = [problem for found in expansions for problem in found.problems]
     problems += _useless_probes(document, sweep, expansions[0].cells if not problems else [])
     problems += _undecided_training(document, sweep)
+    problems += _undescribed_data(document, expansions, own)
     if problems:
         raise InvalidInput(problems)
     return Plan(
@@ -138,6 +139,12 @@ def _undecided_training(document: Document, sweep: Sweep) -> Iterator[Problem]:
         if key in TRAINING and len(values) > 1 and key not in sweep.baseline.given():
             message = f"common.{key} has {len(values)} values; say which one the baselines train with"
             yield document.problem(("baseline", key), f"missing: {message}")
+
+
+def _undescribed_data(document: Document, expansions: list[Expansion], own: Mapping[str, OwnData]) -> Iterator[Problem]:
+    used = {cell["dataset"] for found in expansions for cell in found.cells}
+    for name in sorted(name for name in used - set(own) if is_own_data(name)):
+        yield document.problem(("dataset",), f"{name} is not described; write dataset: {{layout: ..., root: ...}}")
 
 
 def _useless_probes(document: Document, sweep: Sweep, cells: list[Cell]) -> Iterator[Problem]:
