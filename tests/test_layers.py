@@ -20,6 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mgsweep": set(),
     "mgsweep.errors": set(),
     "mgsweep.durable": set(),
+    "mgsweep.download": {"mgsweep.errors"},
+    "mgsweep.extraction": {"mgsweep.errors", "mgsweep.download"},
     "mgsweep.pareto": set(),
     "mgsweep.trial": set(),
     "mgsweep.registry": {"mgsweep.errors"},
@@ -30,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"mgsweep.guidance.contracts", "mgsweep.guidance.maps", "mgsweep.guidance.metrics"},
     "mgsweep.guidance.attributions": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
     "mgsweep.guidance.models": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
-    "mgsweep.guidance.datasets": FLOOR | {"mgsweep.guidance.contracts"},
+    "mgsweep.guidance.datasets": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.download"},
     "mgsweep.plan": FLOOR
     | {"mgsweep.guidance.validity", "mgsweep.guidance.contracts", "mgsweep.guidance.datasets.own"},
     "mgsweep.store": FLOOR,
