@@ -49,13 +49,12 @@ def prepare(what: What, root: Root = None, size: Size = 224) -> None:
     """Decode into the cache that all trials of this machine share. Safe to stop and start again."""
     from mgsweep.guidance.datasets import cache
     from mgsweep.runner.places import Places
-    from mgsweep.screen import bar, console
+    from mgsweep.screen import console
 
     problems: list[Problem] = []
     for name, place, side in _asked(what, root, size):
         try:
-            with bar(f"{name} at {side} pixels") as progress:
-                data = cache.prepare(name, place, side, Places(Path()).cache, progress)
+            data = cache.prepare(name, place, side, Places(Path()).cache)
         except InvalidInput as error:
             problems += error.problems
         else:
