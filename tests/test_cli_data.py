@@ -1,0 +1,76 @@
+"""`mgsweep data` as a user types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import voc_folder
+
+from mgsweep.cli import main
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MGSWEEP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MGSWEEP_DATA", str(tmp_path / "nowhere"))
+    return voc_folder.write(tmp_path / "data")
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["mgsweep", "data", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def test_check_counts_and_writes_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "check", "voc2007", "--root", str(root), "--size", "32") == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "voc2007 at 32 pixels"
+    assert printed[2].split() == ["train", "6", "0", "12", "18", "0", "0"]
+    assert not Path("cache").exists()
+
+
+def test_mistakes_are_listed_together_and_nothing_is_written(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "Annotations/000001.xml").write_text("<annotation>")
+    (root / "Annotations/000008.xml").write_text("<html/>")
+    for command in ("check", "prepare"):
+        assert typed(monkeypatch, command, "voc2007", "--root", str(root)) == 2
+        assert capsys.readouterr().err.startswith("2 errors\n")
+    assert not Path("cache").exists()
+
+
+def test_prepare_decodes_once(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert typed(monkeypatch, "prepare", "voc2007", "--root", str(root), "--size", "32") == 0
+        assert "train 6, val 3, test 4 images, 20 classes" in capsys.readouterr().out
+    assert len(list(Path("cache").glob("voc2007-32-*"))) == 1
+
+
+def test_a_sweep_file_names_all_it_trains_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = f"{{layout: voc, name: pets, root: {root}}}"
+    grids = f"[{{dataset: [voc2007, {own}], model: vanilla, loss: none, image_size: [32, 40]}}]"
+    Path("mine.yaml").write_text(f"data: {{voc2007: {root}}}\ngrids: {grids}\n")
+    assert typed(monkeypatch, "prepare", "mine.yaml") == 0
+    assert [line.split()[1][:5] for line in capsys.readouterr().out.splitlines()] == ["pets_"] * 2 + ["voc20"] * 2
+    assert typed(monkeypatch, "check", "mine.yaml", "--root", str(root)) == 2
+
+
+def test_fetch_says_what_to_do_without_an_archive(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "fetch", "shapes") == 2
+    assert "archives are known of voc2007, coco2014" in capsys.readouterr().err
+
+
+def test_an_unknown_name(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(monkeypatch, "check", "voc2008") == 2
+    assert "did you mean 'voc2007'" in capsys.readouterr().err
