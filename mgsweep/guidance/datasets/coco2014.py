@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mgsweep.errors import InvalidInput
 from mgsweep.guidance.datasets.coco_annotation import Report, read_instances, read_json, shown
+from mgsweep.guidance.datasets.links import leading_out
 from mgsweep.guidance.datasets.samples import Sample, Source, read_image
 
 NAMES = (
@@ -108,7 +109,9 @@ def _read(root: Path, part: str, report: Report) -> Samples:
     if not listed and len(report.problems) == before:
         report.note(path, "images", "images", f"expected the images of {part}, the list is empty; {ARCHIVE}")
     try:
-        files = {entry.name for entry in os.scandir(folder)}
+        entries = list(os.scandir(folder))
+        report.problems += leading_out(entries, folder)
+        files = {entry.name for entry in entries}
     except OSError as error:
         report.note(folder, "folders", "", f"cannot read the folder ({error.strerror}); it comes with {part}.zip")
         files = {image.file_name for image in listed.values()}

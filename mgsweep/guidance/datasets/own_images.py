@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgsweep.errors import InvalidInput, Problem
+from mgsweep.guidance.datasets.links import leading_out
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -32,11 +33,7 @@ def list_images(folder: Path) -> Mapping[str, int]:
     except OSError as error:
         raise InvalidInput.of(f"cannot read the image folder: {error.strerror}", where=str(folder)) from error
     images = [entry for entry in entries if entry.name.lower().endswith(SUFFIXES)]
-    home = folder.resolve()
-    outside = [entry for entry in images if entry.is_symlink() and home not in Path(entry.path).resolve().parents]
-    problems = [
-        Problem(entry.path, "", "a link that leads out of the folder; put the image there") for entry in outside
-    ]
+    problems = [*leading_out(images, folder)]
     if not images:
         problems.append(Problem(str(folder), "", f"no images in this folder ({', '.join(SUFFIXES)})"))
     if problems:

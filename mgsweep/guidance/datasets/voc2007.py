@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.contracts import SPLITS
+from mgsweep.guidance.datasets.links import leading_out
 from mgsweep.guidance.datasets.samples import Sample, Source, read_image
 from mgsweep.guidance.datasets.voc_annotation import read_annotation
 
@@ -135,7 +136,9 @@ def _scan(folder: Path, suffix: str, lists: Lists, problems: list[Problem]) -> d
     if not folder.is_dir():
         problems.append(Problem(str(folder), "", f"no such folder; it comes with {ARCHIVES['train']}"))
         return {}
-    stats = {entry.name: entry.stat() for entry in os.scandir(folder) if entry.name.endswith(suffix)}
+    entries = [entry for entry in os.scandir(folder) if entry.name.endswith(suffix)]
+    problems += leading_out(entries, folder)
+    stats = {entry.name: entry.stat() for entry in entries if entry.is_file()}
     found: dict[str, tuple[int, int]] = {}
     for split, names in lists.items():
         for name in names:
