@@ -85,6 +85,12 @@ class Trial(BaseModel):
     learning_rate: Number = Field(1e-4, gt=0, description="constant Adam learning rate")
     image_size: Whole = Field(224, ge=8, le=4096, description="side of the square input in pixels")
     seed: Whole = Field(0, ge=0, le=2**31 - 1, description="seed of initial weights, order, drawn classes, box subset")
+    augmentation: Literal["none", "crop_flip"] = Field(
+        "none", description="of training images: none, or a random resized crop and a flip that the boxes follow"
+    )
+    start: Literal["baseline", "weights"] = Field(
+        "baseline", description="where a guided trial starts: its baseline's best checkpoint, or the initial weights"
+    )
     parent: str | None = Field(None, description="id of the baseline trial whose best checkpoint training starts from")
     probes: tuple[Probe, ...] = Field((), description="further attributions and depths to measure at; not identity")
 

@@ -358,8 +358,8 @@ grids:
         ("model: bcos, zip: [{seed: [0, 1], depth: [input]}]", "equal length: depth has 1, seed has 2"),
         ("model: bcos, parent: abc", "unknown key"),
         ("model: vanilla, loss: energy, attribution: ixg, depth: input, lambda_loc: 1, guidance_source: mask,"
-         " dataset: voc2007",
-         "voc2007 has no segmentation masks"),
+         " dataset: waterbirds",
+         "waterbirds has no segmentation masks"),
     ],
 )  # fmt: skip
 def test_wrong_grids(plan: Any, grid: str, said: str) -> None:

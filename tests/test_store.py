@@ -12,7 +12,7 @@ import pytest
 
 from mgsweep.errors import StoreError
 from mgsweep.store import Damaged, Store
-from mgsweep.store.columns import COLUMNS, SCHEMA
+from mgsweep.store.columns import COLUMNS, SCHEMA, SCHEMA_VERSION
 from mgsweep.trial import CONFIG, Probe, Trial
 
 BASELINE = Trial(dataset="shapes", model="bcos", probes=(Probe("bcos", "input"), Probe("bcos", "final")))
@@ -52,10 +52,22 @@ def test_columns_say_their_unit_and_meaning(tmp_path: Path) -> None:
     store.commit(GUIDED.id, [row(GUIDED)])
     schema = pq.read_schema(tmp_path / "trials" / f"{GUIDED.id}.parquet")
     described = json.loads(schema.metadata[b"mgsweep"])
-    assert described["schema_version"] == 1
+    assert described["schema_version"] == SCHEMA_VERSION
     for column in COLUMNS:
         assert column.description
         assert described["columns"][column.name]["unit"] == column.unit
+
+
+def test_a_record_of_an_older_version_is_read(tmp_path: Path) -> None:
+    """A metric it lacks is null; a field of its trial that was added later has its default, so its id is the same."""
+    store, added = Store(tmp_path), ("accuracy", "augmentation", "start")
+    store.commit(GUIDED.id, [row(GUIDED)])
+    path = tmp_path / "trials" / f"{GUIDED.id}.parquet"
+    older = pq.read_table(path).drop_columns(list(added)).replace_schema_metadata({"mgsweep": '{"schema_version": 1}'})
+    pq.write_table(older, path)
+    (read,) = store.rows(GUIDED.id)
+    assert [read[name] for name in added] == [None, "none", "baseline"]
+    assert Trial.from_row(read).id == GUIDED.id
 
 
 def test_a_column_the_schema_does_not_know_is_refused(tmp_path: Path) -> None:

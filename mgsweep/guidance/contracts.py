@@ -78,11 +78,12 @@ class Dataset(Component):
     """A data set: (root) -> Source, listing its samples without decoding them.
 
     `root` is a folder, or for a user's own data their description. `needs_root`: whether it is read from files at all;
-    `has_masks`: whether it knows segmentation masks.
+    `has_masks`: whether it knows segmentation masks; `folder`: the data set whose folder it reads, where not its own.
     """
 
     needs_root: bool = True
     has_masks: bool = False
+    folder: str = ""
 
     def __call__(self, root: Path | OwnData | None) -> Source:
         if self.needs_root and root is None:

@@ -1,4 +1,4 @@
-"""What is measured: EPG and IoU of maps, F1 and average precision of logits. Higher is better for all of them."""
+"""What is measured: EPG and IoU of maps, F1, average precision and accuracy of logits. Higher is better for all."""
 
 from __future__ import annotations
 
@@ -37,17 +37,59 @@ def epg(maps: Tensor, masks: Tensor) -> Tensor:
     return energy_inside(positive(upsample(maps, masks)), masks).where(defined, 0.0)
 
 
+def on_object_epg(maps: Tensor, masks: Tensor, objects: Tensor) -> Tensor:
+    """Share (B,) of the positive attribution inside the boxes that lies on the objects; both are (B, H, W) bool.
+
+    A map without positive attribution inside the boxes counts 0, as in a reproduction. What an object's mask has
+    outside of its boxes does not count: no box reaches the last row and column.
+    """
+    energy = positive(upsample(maps, masks)) * masks
+    inside, on_objects = energy.sum((1, 2)), (energy * objects).sum((1, 2))
+    return torch.where(inside < UNDEFINED_ENERGY, 0.0, on_objects / inside)
+
+
 def iou(maps: Tensor, masks: Tensor, threshold: float = 0.5) -> Tensor:
     """Intersection over union (B,) of mask and positive map, min-max scaled to [0, 1] and cut above `threshold`.
 
     A map whose values differ by less than 1e-7 is divided by its maximum instead; a map of zeros, or an empty union,
     counts 0. All as published.
     """
+    return _overlap(_scaled(maps, masks) > threshold, masks)
+
+
+THRESHOLDS = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Where IoU is cut to choose a threshold on validation. Dense near 0, as B-cos maps at Input have few large values."""
+
+
+def ious(maps: Tensor, masks: Tensor) -> Tensor:
+    """`iou` at each of `THRESHOLDS`: (B, len(THRESHOLDS))."""
+    scaled = _scaled(maps, masks)
+    return torch.stack([_overlap(scaled > threshold, masks) for threshold in THRESHOLDS], dim=1)
+
+
+def adaptive_iou(maps: Tensor, masks: Tensor) -> Tensor:
+    """IoU (B,) cut above the value that begins the top tenth of the map's n different values: the n // 10 largest.
+
+    With fewer than ten the cut is above the smallest. Both as in the reproduction that proposed it.
+    """
+    scaled = _scaled(maps, masks)
+    values = scaled.flatten(1).sort(dim=1).values
+    ranks = torch.cat([values.new_zeros(len(values), 1), (values[:, 1:] != values[:, :-1]).cumsum(1)], dim=1)
+    different = ranks[:, -1:] + 1
+    tenth = torch.floor(different / 10)
+    wanted = torch.where(tenth > 0, different - tenth, 0.0)  # whole numbers below 2^24, exact in float32
+    threshold = values.gather(1, torch.searchsorted(ranks, wanted))
+    return _overlap(scaled > threshold[..., None], masks)
+
+
+def _scaled(maps: Tensor, masks: Tensor) -> Tensor:
     prepared = positive(upsample(maps, masks))
     low, high = prepared.amin((1, 2), keepdim=True), prepared.amax((1, 2), keepdim=True)
     low = torch.where(high - low < UNDEFINED_ENERGY, 0.0, low)
-    scaled = (prepared - low) / torch.where(high > low, high - low, 1.0)
-    marked = scaled > threshold
+    return (prepared - low) / torch.where(high > low, high - low, 1.0)
+
+
+def _overlap(marked: Tensor, masks: Tensor) -> Tensor:
     union = (marked | masks).sum((1, 2))
     return (marked & masks).sum((1, 2)) / union.clamp(min=1)
 
@@ -70,6 +112,29 @@ class LabelCounts:
         """Micro F1 over all image x class decisions; 0 when there is neither a label nor a decision for one."""
         hits, misses = int(self.true_positives.sum()), int((self.false_positives + self.false_negatives).sum())
         return 2 * hits / (2 * hits + misses) if hits + misses else 0.0
+
+
+@dataclass
+class GroupCounts:
+    """Images by group, and those decided right: integers (G,). For data sets with one label an image."""
+
+    group_correct: Tensor
+    group_total: Tensor
+
+    @classmethod
+    def of(cls, logits: Tensor, labels: Tensor, groups: Tensor, count: int) -> GroupCounts:
+        """Count decisions: the largest logit says the class. Logits and labels (N, C), groups (N,) below `count`."""
+        correct = logits.argmax(1) == labels.int().argmax(1)
+        return cls(torch.bincount(groups[correct], minlength=count), torch.bincount(groups, minlength=count))
+
+    def accuracy(self) -> float:
+        """Share of the images that are decided right."""
+        return int(self.group_correct.sum()) / max(int(self.group_total.sum()), 1)
+
+    def worst(self) -> float:
+        """The lowest accuracy of a group that has images."""
+        shares = self.group_correct / self.group_total
+        return float(shares[self.group_total > 0].min())
 
 
 def mean_average_precision(scores: Tensor, labels: Tensor) -> float:

@@ -8,6 +8,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from mgsweep.guidance import boxes
 from mgsweep.guidance.attributions import ATTRIBUTIONS
+from mgsweep.guidance.augmentation import Crops
 from mgsweep.guidance.datasets.cache import Split
 from mgsweep.guidance.evaluation import pixels
 from mgsweep.guidance.losses import LOSSES
@@ -23,37 +24,53 @@ def drawn_classes(labels: Tensor, draw: torch.Generator) -> Tensor:
 
 
 def guided_loss(
-    trial: Trial, model: Classifier, split: Split, index: Tensor, classes: Tensor, usable: Tensor, device: torch.device
+    trial: Trial,
+    model: Classifier,
+    split: Split,
+    index: Tensor,
+    classes: Tensor,
+    usable: Tensor,
+    device: torch.device,
+    crops: Crops | None = None,
 ) -> tuple[Tensor, Tensor]:
     """BCE (mean) + lambda * guidance loss (summed over images, as published: lambdas depend on it), paper eq. 1.
 
     Args:
         index, classes, usable: images of the step (B,), a class drawn for each, whether its boxes may be used.
+        crops: how each of them is augmented.
 
     Returns:
         The loss, and for the epoch's row (BCE summed over images, guidance loss, images guided, masks empty).
     """
     images, labels = pixels(split, index, device), split.labels[index].to(device).float()
+    if crops:
+        images = crops.of_images(images)
     guided = usable.nonzero().squeeze(1)  # on the host, so that a step without annotated images is a standard step
     if not trial.guided or len(guided) == 0:
         entropy = binary_cross_entropy_with_logits(model(images), labels)
         return entropy, torch.stack([entropy.detach().double() * len(index), *torch.zeros(3, device=device).double()])
-    masks = guidance_masks(trial, split, split.pair_of[index[guided], classes[guided]], device)
+    pairs = split.pair_of[index[guided], classes[guided]]
+    masks = guidance_masks(trial, split, pairs, device, crops and crops[guided])
     (reading,) = model.read(images, [str(trial.depth)])
     entropy = binary_cross_entropy_with_logits(reading.logits, labels)
     maps = ATTRIBUTIONS[str(trial.attribution)](reading, classes.to(device))
-    # A box can shrink to nothing at this resolution. There is nothing to guide by then, whatever the loss.
-    seen = masks.any(2).any(1)
+    # A box can shrink to nothing at this resolution, or leave the crop. There is nothing to guide by then, whatever the
+    # loss, and wherever to.
+    seen = (~masks if trial.guidance_region == "outside" else masks).any(2).any(1)
     guidance = (LOSSES[trial.loss](maps[guided.to(device)], masks) * seen).sum()
     parts = (entropy.detach() * len(index), guidance.detach(), seen.sum(), (~seen).sum())
     return entropy + trial.lambda_loc * guidance, torch.stack([part.double() for part in parts])
 
 
-def guidance_masks(trial: Trial, split: Split, pairs: Tensor, device: torch.device) -> Tensor:
-    """Where the attributions of these pairs should lie: (len(pairs), size, size) bool."""
-    if trial.guidance_source == "mask" and split.masks is not None:
-        wanted = split.masks[pairs].to(device)
+def guidance_masks(
+    trial: Trial, split: Split, pairs: Tensor, device: torch.device, crops: Crops | None = None
+) -> Tensor:
+    """Where the attributions of these pairs should lie: (len(pairs), size, size) bool. `crops` are of their images."""
+    if trial.guidance_source == "mask":
+        wanted = split.segmentation(pairs, device)
     else:
         corners = boxes.dilate(split.boxes[pairs].to(device), trial.bbox_dilation, split.images.shape[-1])
         wanted = boxes.masks(corners, split.images.shape[-1])
+    if crops:
+        wanted = crops.of_masks(wanted)
     return ~wanted if trial.guidance_region == "outside" else wanted

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from mgsweep.errors import Diverged
+from mgsweep.guidance.augmentation import Crops, draw
 from mgsweep.guidance.datasets.cache import Data, Split, annotated
-from mgsweep.guidance.evaluation import Row, evaluate
+from mgsweep.guidance.evaluation import Row, evaluate, held_out
 from mgsweep.guidance.models import build
 from mgsweep.guidance.models.classifier import Classifier
 from mgsweep.guidance.models.weights import load
@@ -34,8 +35,8 @@ BIN_WIDTH = 0.005
 class State:
     """All that continuing takes. Random numbers need no state: their streams are named by epoch (`guidance.seeds`).
 
-    `members` holds the weights worth keeping, by epoch: the best validation F1, and for a guided trial the validation
-    front over (F1, EPG, IoU).
+    `members` holds the weights worth keeping, by epoch: the best validation score, and for a guided trial the
+    validation front over (score, EPG, IoU).
     """
 
     epoch: int = 0
@@ -118,6 +119,7 @@ def _rows_of_epoch(
     own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth}
     train_row = {"epoch": number, "split": "train", **own, **trained, **clock.read()}
     validated = evaluate(model, data.val, trial.measured if trial.guided else (), device)
+    held_out(validated, validated)
     cost = clock.read()
     return (train_row, *({"epoch": number, "split": "val", **row, **cost} for row in validated))
 
@@ -134,10 +136,15 @@ def train_epoch(
     order = torch.randperm(len(split), generator=generator(trial.seed, "order", number))
     classes = drawn_classes(split.labels, generator(trial.seed, "classes", number))
     usable = annotated(len(split), trial.bbox_fraction, trial.seed) & split.labels.any(1)
+    if trial.guidance_source == "mask":
+        usable &= split.segmented(split.pair_of.gather(1, classes[:, None]).squeeze(1))
+    crops = _crops(trial, split, number)
     sums = torch.zeros(4, dtype=torch.float64, device=device)
     for index in order.split(trial.batch_size):
         optimiser.zero_grad(set_to_none=True)
-        loss, parts = guided_loss(trial, model, split, index, classes[index], usable[index], device)
+        loss, parts = guided_loss(
+            trial, model, split, index, classes[index], usable[index], device, crops and crops[index]
+        )
         loss.backward()
         optimiser.step()
         sums += parts
@@ -148,6 +155,13 @@ def train_epoch(
         )
     row: Row = {"class_loss": entropy / len(split), "pairs": int(guided), "masks_empty": int(empty)}
     return {**row, "guidance_loss": guidance / guided} if guided else row
+
+
+def _crops(trial: Trial, split: Split, number: int) -> Crops | None:
+    """One for each image, so that neither the order nor the size of batches matters."""
+    if trial.augmentation == "none":
+        return None
+    return draw(len(split), trial.image_size, generator(trial.seed, "crops", number))
 
 
 # What is kept
@@ -163,7 +177,7 @@ def _after_epoch(
 
 
 def members_of(trial: Trial, rows: tuple[Row, ...]) -> set[int]:
-    """The epochs worth keeping: the best validation F1 (the earliest of equals), and the front if guided.
+    """The epochs worth keeping: the best validation score (the earliest of equals), and the front if guided.
 
     A point once dominated stays dominated, so the weights of a member are always at hand.
     """
@@ -172,15 +186,22 @@ def members_of(trial: Trial, rows: tuple[Row, ...]) -> set[int]:
     best = {best_epoch(validated)}
     if not trial.guided:
         return best
-    scores = [[row["f1"], row.get("epg", math.nan), row.get("iou", math.nan)] for row in validated]
+    wanted = -1 if trial.guidance_region == "outside" else 1  # what lies in the boxes is then to vanish
+    scores = [[score(row), *(wanted * row.get(key, math.nan) for key in ("epg", "iou"))] for row in validated]
     return best | {validated[index]["epoch"] for index in front(scores, BIN_WIDTH)}
 
 
 def best_epoch(rows: Iterable[Row]) -> int:
-    """The epoch with the best validation F1, the earliest of equals: where guided trials start from."""
+    """The epoch with the best validation score, the earliest of equals: where guided trials start from."""
     validated = (row for row in rows if row["split"] == "val")
-    epoch: int = max(validated, key=lambda row: (row["f1"], -row["epoch"]))["epoch"]
+    epoch: int = max(validated, key=lambda row: (score(row), -row["epoch"]))["epoch"]
     return epoch
+
+
+def score(row: Row) -> float:
+    """What checkpoints are selected by: accuracy where there is one, of data sets with one label an image, else F1."""
+    value: float = row["f1"] if row.get("accuracy") is None else row["accuracy"]
+    return value
 
 
 def _rows_of_member(
@@ -197,6 +218,8 @@ def _rows_of_member(
         clock = _Clock(device)
         model.network.load_state_dict(state.members[number])
         measured = evaluate(model, getattr(data, name), [p for p in missing if isinstance(p, Probe)], device)
+        before = (row for row in state.rows if (row["epoch"], row["split"]) == (number, "val"))
+        held_out(measured, measured if name == "val" else [*before, *rows])
         cost = clock.read()
         rows += [{"epoch": number, "split": name, **row, **cost} for row in measured]
     return tuple(rows)

@@ -161,7 +161,7 @@ class OwnDataset(Section):
 AXES = tuple(name for name in Trial.model_fields if name not in ("parent", "probes"))
 """The fields of `Trial` a sweep file may set."""
 
-SHARED = ("dataset", "model", "backbone", "weights", "image_size", "seed")
+SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "seed")
 """What a guided trial has in common with its baseline."""
 
 TRAINING = ("epochs", "batch_size", "learning_rate")

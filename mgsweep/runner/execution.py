@@ -150,7 +150,7 @@ def _start(trial: Trial, places: Places, store: Store) -> Weights | None:
     Raises:
         StoreError: the baseline's weights are damaged. Its record is set aside, so that the next run trains it again.
     """
-    if not trial.parent:
+    if not trial.parent or trial.start == "weights":
         return imagenet(trial.model, trial.backbone, places.weights) if trial.weights == "imagenet" else None
     try:
         return load_weights(store.weights(trial.parent, best_epoch(store.rows(trial.parent))))

@@ -27,7 +27,8 @@ class Places:
         """
         if not DATASETS[dataset].needs_root:
             return None
-        return self.data.get(dataset) or _folder("MGSWEEP_DATA", "data") / dataset
+        folder = DATASETS[dataset].folder or dataset
+        return self.data.get(dataset) or self.data.get(folder) or _folder("MGSWEEP_DATA", "data") / folder
 
 
 def _folder(variable: str, default: str) -> Path:

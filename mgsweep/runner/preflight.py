@@ -22,9 +22,14 @@ def check(trials: Iterable[Trial], places: Places) -> None:
     problems: list[Problem] = []
     for dataset, size in sorted({(trial.dataset, trial.image_size) for trial in trials}):
         try:
-            prepare(dataset, places.root(dataset), size, places.cache)
+            data = prepare(dataset, places.root(dataset), size, places.cache)
         except InvalidInput as error:
             problems += error.problems
+            continue
+        by_masks = any(trial.dataset == dataset and trial.guidance_source == "mask" for trial in trials)
+        if by_masks and data.train.masks is None:
+            message = "guidance_source is mask, and no training image has a segmentation; add them, or guide by box"
+            problems.append(Problem(str(places.root(dataset) or dataset), "", message))
     for model, backbone in sorted({(t.model, t.backbone) for t in trials if t.weights == "imagenet" and not t.guided}):
         try:
             locate(model, backbone, places.weights)

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mgsweep.trial import CONFIG, Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,26 @@ COLUMNS = (
     Column("mean_ap", pa.float64(), "metric", "1", "mean over classes of the average precision"),
     Column("epg", pa.float64(), "metric", "1", "share of positive attribution inside the boxes, mean over pairs"),
     Column("iou", pa.float64(), "metric", "1", "overlap of map and boxes at threshold 0.5, mean over pairs"),
+    Column("iou_held_out", pa.float64(), "metric", "1", "the same at iou_threshold"),
+    Column("iou_threshold", pa.float64(), "param", "1", "the best of the same weights on val, of those tried"),
+    Column("iou_adaptive", pa.float64(), "metric", "1", "the same, cut at the top tenth of each map's values"),
+    Column("iou_by_threshold", pa.list_(pa.float64()), "metric", "1", "the same at each of metrics.THRESHOLDS"),
+    Column("on_object_epg", pa.float64(), "metric", "1", "attribution on objects over that in boxes, mean over pairs"),
+    Column("accuracy", pa.float64(), "metric", "1", "share of images whose largest logit is their label's"),
+    Column("worst_group_accuracy", pa.float64(), "metric", "1", "the lowest accuracy of a group"),
     Column("class_loss", pa.float64(), "metric", "nat", "binary cross entropy, mean over images x classes"),
     Column("guidance_loss", pa.float64(), "metric", "1", "guidance loss, mean over the guided images"),
     Column("pairs", pa.int64(), "count", "pairs", "(image, class) pairs measured or guided"),
     Column("pairs_undefined", pa.int64(), "count", "pairs", "pairs without positive attribution; they count 0"),
+    Column("pairs_segmented", pa.int64(), "count", "pairs", "pairs with a segmentation mask, for on_object_epg"),
+    Column("pairs_by_class", pa.list_(pa.int64()), "count", "pairs", "per class"),
+    Column("epg_by_class", pa.list_(pa.float64()), "metric", "pairs", "sum of EPG per class; divide by pairs_by_class"),
+    Column(
+        "pairs_by_size", pa.list_(pa.int64()), "count", "pairs", "by share of the image in boxes: tenths, ascending"
+    ),
+    Column("epg_by_size", pa.list_(pa.float64()), "metric", "pairs", "sum of EPG by the same; divide by pairs_by_size"),
+    Column("group_total", pa.list_(pa.int64()), "count", "images", "by group: 2 x label + companion"),
+    Column("group_correct", pa.list_(pa.int64()), "count", "images", "of these, decided right"),
     Column("masks_empty", pa.int64(), "count", "images", "guided images whose boxes had shrunk to nothing"),
     Column("true_positives", pa.list_(pa.int64()), "count", "images", "per class"),
     Column("false_positives", pa.list_(pa.int64()), "count", "images", "per class"),
@@ -88,8 +104,15 @@ def table(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
+def _default(name: str) -> Any:
+    info = Trial.model_fields.get(name)
+    return None if info is None or info.is_required() else info.default
+
+
 def conformed(read: pa.Table, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
     """A table of an older or newer version in columns of today's schema: others are left out, missing ones null.
+
+    A field of `Trial` that an older version did not know has its default, as it had in that trial.
 
     Raises:
         ValueError: it claims this version, but lacks some: page checksums cover values, not the names of columns.
@@ -101,7 +124,9 @@ def conformed(read: pa.Table, columns: Sequence[str] = SCHEMA.names) -> pa.Table
     if claimed == SCHEMA_VERSION and read.schema.names != schema.names:
         raise ValueError("its columns are damaged")
     arrays = [
-        read[field.name].cast(field.type) if field.name in read.column_names else pa.nulls(len(read), field.type)
+        read[field.name].cast(field.type)
+        if field.name in read.column_names
+        else pa.repeat(pa.scalar(_default(field.name), field.type), len(read))
         for field in schema
     ]
     return pa.Table.from_arrays(arrays, schema=schema)

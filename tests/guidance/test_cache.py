@@ -18,6 +18,7 @@ import coco_folder
 import pytest
 import torch
 import voc_folder
+import waterbirds_folder
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -29,6 +30,12 @@ from mgsweep.guidance.datasets import DATASETS
 from mgsweep.guidance.datasets.cache import Data, Split, annotated, prepare
 from mgsweep.guidance.datasets.decode import scaled
 
+FOLDERS = {
+    "voc2007": voc_folder.write,
+    "coco2014": coco_folder.write,
+    "waterbirds": waterbirds_folder.write,
+    "waterbirds_reversed": waterbirds_folder.write,
+}
 SIZE = 32
 PLAIN = 64  # shapes are drawn at this size, so nothing is resized
 
@@ -54,7 +61,7 @@ def shapes(shapes_cache: Path) -> Data:
 @pytest.fixture(scope="module", params=list(DATASETS))
 def opened(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Data]:
     folder = tmp_path_factory.mktemp(request.param)
-    write = {"voc2007": voc_folder.write, "coco2014": coco_folder.write}.get(request.param)
+    write = FOLDERS.get(request.param)
     root = write(folder / "data") if write else None
     return request.param, prepare(request.param, root, SIZE, folder / "cache")
 
@@ -83,9 +90,11 @@ def test_shapes_and_types(opened: tuple[str, Data]) -> None:
             "pair_of": (torch.int64, (count, classes)),
             "boxes": (torch.int64, (pairs, split.boxes.shape[1], 4)),
         }
-        if DATASETS[name].has_masks:
-            assert split.masks is not None
-            expected["masks"] = (torch.bool, (pairs, SIZE, SIZE))
+        if name == "shapes":
+            expected["masks"] = (torch.uint8, (pairs, SIZE, SIZE // 8))
+            expected["mask_of"] = (torch.int64, (pairs,))
+        if name.startswith("waterbirds"):
+            expected["groups"] = (torch.int64, (count,))
         found = {key: (value.dtype, tuple(value.shape)) for key, value in vars(split).items() if value is not None}
         assert found == expected
 
@@ -108,11 +117,11 @@ def test_boxes_lie_inside(opened: tuple[str, Data]) -> None:
 
 def test_masks_lie_within_boxes(shapes: Data) -> None:
     for split in splits(shapes):
-        assert split.masks is not None
-        for mask, boxes in zip(split.masks, split.boxes, strict=True):
+        masks = split.segmentation(torch.arange(len(split.pairs)), torch.device("cpu"))
+        for mask, boxes in zip(masks, split.boxes, strict=True):
             xmin, ymin, xmax, ymax = boxes[0].tolist()
             assert mask[ymin:ymax, xmin:xmax].sum() == mask.sum() > 0
-        assert 0.05 < split.masks.float().mean() < 0.1
+        assert 0.05 < masks.float().mean() < 0.1
 
 
 def test_boxes_of_a_pair_are_all_its_objects(tmp_path: Path) -> None:

@@ -76,12 +76,6 @@ def test_boxes_are_cut_to_the_image(root: Path) -> None:
     assert boxes[:2] == [(0, 0.25, 50, 40), (50, 0, 50, 0)]
 
 
-def test_segmentations_are_not_looked_at(root: Path) -> None:
-    runs = {"size": [1, 1], "counts": "a" * 99}
-    edit(root, "val2014", lambda content: content["annotations"][0].update(segmentation=runs))
-    assert coco2014(root).splits["test"][0].instances[0].mask is None
-
-
 def test_nothing_is_printed(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
     _ = coco2014(root).splits
     assert capfd.readouterr() == ("", "")

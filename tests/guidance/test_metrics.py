@@ -109,3 +109,72 @@ def test_average_precision_leaves_absent_classes_out() -> None:
     scores, labels = torch.tensor([[0.9, 0.5], [0.1, 0.5]]), torch.tensor([[True, False], [False, False]])
     assert metrics.mean_average_precision(scores, labels) == 1
     assert math.isnan(metrics.mean_average_precision(scores, labels & False))
+
+
+# Thresholds, objects, groups
+
+
+def maps_and_masks(seed: int, coarse: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Six maps, coarse ones of few different values, one of zeros and one that is constant; and a mask for each."""
+    draw = torch.Generator().manual_seed(seed)
+    maps = torch.randn(6, 12, 12, generator=draw)
+    maps = (maps * 3).round() if coarse else maps
+    maps[4], maps[5] = 0.0, 2.0
+    return maps, torch.rand(6, 12, 12, generator=draw) > 0.6
+
+
+def iou_of(marked: np.ndarray, mask: np.ndarray) -> float:
+    union = int((marked | mask).sum())
+    return int((marked & mask).sum()) / union if union else 0.0
+
+
+@given(st.integers(0, 2**16), st.booleans())
+def test_iou_at_every_threshold(seed: int, coarse: bool) -> None:
+    maps, masks = maps_and_masks(seed, coarse)
+    curves = metrics.ious(maps, masks)
+    for place, threshold in enumerate(metrics.THRESHOLDS):
+        assert torch.equal(curves[:, place], metrics.iou(maps, masks, threshold))
+    assert 0.5 in metrics.THRESHOLDS
+    assert list(metrics.THRESHOLDS) == sorted(set(metrics.THRESHOLDS))
+
+
+@given(st.integers(0, 2**16), st.booleans())
+def test_adaptive_iou_against_a_loop(seed: int, coarse: bool) -> None:
+    """As the reproduction finds it: the value that begins the last tenth of NumPy's sorted unique ones."""
+    maps, masks = maps_and_masks(seed, coarse)
+    for measured, one, mask in zip(metrics.adaptive_iou(maps, masks), maps.numpy(), masks.numpy(), strict=True):
+        kept = np.maximum(one, 0)
+        low, high = kept.min(), kept.max()
+        scaled = kept if high == 0 else kept / high if high - low < 1e-7 else (kept - low) / (high - low)
+        values = np.unique(scaled)
+        assert measured.item() == pytest.approx(iou_of(scaled > values[-int(len(values) * 0.1)], mask))
+
+
+@given(st.integers(0, 2**16))
+def test_on_object_epg_against_a_loop(seed: int) -> None:
+    maps, masks = maps_and_masks(seed, coarse=False)
+    objects = torch.rand(6, 12, 12, generator=torch.Generator().manual_seed(seed + 1)) > 0.5
+    for number, measured in enumerate(metrics.on_object_epg(maps, masks, objects).tolist()):
+        inside = on_objects = 0.0
+        for value, in_box, in_object in zip(
+            maps[number].flatten().tolist(), masks[number].flatten(), objects[number].flatten(), strict=True
+        ):
+            inside += max(value, 0) * bool(in_box)
+            on_objects += max(value, 0) * bool(in_box & in_object)
+        assert measured == pytest.approx(on_objects / inside if inside else 0.0, rel=1e-5)
+
+
+@given(st.integers(0, 2**16), st.integers(1, 60))
+def test_accuracies_against_a_loop(seed: int, images: int) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    logits, groups = torch.randn(images, 2, generator=draw), torch.randint(0, 3, (images,), generator=draw)
+    labels = torch.nn.functional.one_hot(groups // 2, 2).bool()
+    counts = metrics.GroupCounts.of(logits, labels, groups, 4)
+    right = [bool(row[1] > row[0]) == bool(label[1]) for row, label in zip(logits, labels, strict=True)]
+    shares = []
+    for group in range(4):
+        of_group = [ok for ok, g in zip(right, groups.tolist(), strict=True) if g == group]
+        assert (int(counts.group_correct[group]), int(counts.group_total[group])) == (sum(of_group), len(of_group))
+        shares += [sum(of_group) / len(of_group)] if of_group else []
+    assert counts.accuracy() == pytest.approx(sum(right) / images)
+    assert counts.worst() == pytest.approx(min(shares))

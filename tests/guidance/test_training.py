@@ -23,6 +23,8 @@ from mgsweep.guidance.attributions import ATTRIBUTIONS
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
 from mgsweep.guidance.datasets.cache import Data, Split
 from mgsweep.guidance.losses import LOSSES
+from mgsweep.guidance.metrics import THRESHOLDS
+from mgsweep.guidance.seeds import generator
 from mgsweep.guidance.step import drawn_classes, guidance_masks, guided_loss
 from mgsweep.guidance.training import Epoch, State, best_epoch, guided_training, members_of
 from mgsweep.trial import Probe, Trial
@@ -142,7 +144,8 @@ def test_masks_follow_the_trial(data: Data) -> None:
     dilated = guidance_masks(trial(bbox_dilation=0.5), data.train, pairs, CPU)
     assert (dilated >= inside).all()
     assert dilated.sum() > inside.sum()
-    assert torch.equal(guidance_masks(trial(guidance_source="mask"), data.train, pairs, CPU), data.train.masks[pairs])
+    segmented = guidance_masks(trial(guidance_source="mask"), data.train, pairs, CPU)
+    assert torch.equal(segmented, data.train.segmentation(pairs, CPU))
 
 
 def test_classes_are_drawn_from_an_images_own_uniformly() -> None:
@@ -174,10 +177,11 @@ def through_bytes(state: State) -> State:
     return load_state(dump_state(state), members)[0]
 
 
+@pytest.mark.parametrize("augmentation", ["none", "crop_flip"])
 @pytest.mark.parametrize("model", ["vanilla", "xdnn", "bcos"])
-def test_resuming_anywhere_gives_the_same_bits(data: Data, model: str) -> None:
-    attribution = "bcos" if model == "bcos" else "ixg"
-    given = trial(model=model, attribution=attribution, bbox_fraction=0.5, probes=(Probe("gradcam", "final"),))
+def test_resuming_anywhere_gives_the_same_bits(data: Data, model: str, augmentation: str) -> None:
+    fields = {"attribution": "bcos" if model == "bcos" else "ixg", "augmentation": augmentation, "bbox_fraction": 0.5}
+    given = trial(model=model, **fields, probes=(Probe("gradcam", "final"),))
     whole = run(given, data)
     for cut, epoch in enumerate(whole):
         rest = run(given, data, resume=through_bytes(epoch.state))
@@ -259,7 +263,8 @@ def test_guidance_pulls_attributions_into_the_boxes(data: Data) -> None:
 def test_seeds_and_settings_change_the_run(data: Data) -> None:
     base = scores(run(trial(epochs=1), data))
     assert scores(run(trial(epochs=1), data)) == base
-    for other in ({"seed": 1}, {"lambda_loc": 0.5}, {"loss": "l1"}, {"bbox_fraction": 0.1}, {"depth": "input"}):
+    for other in ({"seed": 1}, {"lambda_loc": 0.5}, {"loss": "l1"}, {"bbox_fraction": 0.1}, {"depth": "input"},
+                  {"augmentation": "crop_flip"}, {"guidance_source": "mask"}):  # fmt: skip
         assert scores(run(trial(epochs=1, **other), data)) != base, other
 
 
@@ -267,6 +272,17 @@ def test_a_loss_that_is_not_finite_ends_the_trial(data: Data) -> None:
     epochs = guided_training(trial(learning_rate=1e20, model="vanilla", attribution="ixg"), data)
     with pytest.raises(Diverged, match="epoch"):
         list(epochs)
+
+
+def test_only_images_with_a_mask_are_guided_by_masks(data: Data) -> None:
+    """Here about half of the pairs have one; the drawn class of an image decides."""
+    partly = replace(data, train=random_split(1, 40, segmented=0.5))
+    by_mask, by_box = (run(trial(guidance_source=by, epochs=1), partly)[0].rows[0] for by in ("mask", "box"))
+    classes = drawn_classes(partly.train.labels, generator(0, "classes", 1))
+    pairs = partly.train.pair_of[torch.arange(40), classes]
+    assert by_box["pairs"] == 40
+    assert by_mask["pairs"] == int(partly.train.segmented(pairs).sum())
+    assert 5 < by_mask["pairs"] < 35
 
 
 # What is kept
@@ -289,6 +305,35 @@ def rows_with(values: list[tuple[float, float, float]]) -> tuple[dict[str, Any],
 )
 def test_members(values: list[tuple[float, float, float]], kept: set[int]) -> None:
     assert members_of(trial(), rows_with(values)) == kept
+
+
+def test_accuracy_selects_where_there_is_one() -> None:
+    """F1 would keep the first two epochs, accuracy keeps the last two. None is what a record holds without one."""
+    scored = zip(rows_with([(0.9, 0.5, 0.5), (0.8, 0.6, 0.5), (0.1, 0.4, 0.5)]), (0.2, 0.6, 0.7), strict=True)
+    rows = tuple(row | {"accuracy": accuracy} for row, accuracy in scored)
+    assert best_epoch(rows) == 3
+    assert members_of(trial(), rows) == {2, 3}
+    assert best_epoch([row | {"accuracy": None} for row in rows]) == 1
+
+
+def test_guided_outside_the_front_is_of_little_energy_inside() -> None:
+    rows = rows_with([(0.9, 0.5, 0.5), (0.8, 0.6, 0.5), (0.7, 0.2, 0.5)])
+    assert members_of(trial(guidance_region="outside"), rows) == {1, 3}
+
+
+def test_the_threshold_of_the_test_rows_is_that_of_their_validation(data: Data) -> None:
+    for loss in ("energy", "none"):
+        probes = (Probe("gradcam", "final"), Probe("bcos", "input"))
+        rows = run(trial(loss=loss, probes=probes), data)[-1].state.rows
+        measured = [row for row in rows if row["probe_depth"] and row["split"] != "train"]
+        chosen = {(r["epoch"], r["probe_depth"]): r["iou_threshold"] for r in measured if r["split"] == "val"}
+        tested = [row for row in measured if row["split"] == "test"]
+        assert tested
+        for row in tested:
+            threshold = chosen[row["epoch"], row["probe_depth"]]
+            assert row["iou_threshold"] == threshold
+            assert row["iou_held_out"] == row["iou_by_threshold"][THRESHOLDS.index(threshold)]
+        assert len(set(chosen.values())) > 1
 
 
 def test_weights_of_members_are_those_of_their_epoch(data: Data) -> None:

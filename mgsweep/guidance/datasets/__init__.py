@@ -21,6 +21,8 @@ class Datasets(Registry[Dataset]):
 DATASETS = Datasets(
     "dataset",
     Dataset("shapes", "mgsweep.guidance.datasets.shapes:shapes", needs_root=False, has_masks=True),
-    Dataset("voc2007", "mgsweep.guidance.datasets.voc2007:voc2007"),
-    Dataset("coco2014", "mgsweep.guidance.datasets.coco2014:coco2014"),
+    Dataset("voc2007", "mgsweep.guidance.datasets.voc2007:voc2007", has_masks=True),
+    Dataset("coco2014", "mgsweep.guidance.datasets.coco2014:coco2014", has_masks=True),
+    Dataset("waterbirds", "mgsweep.guidance.datasets.waterbirds:waterbirds"),
+    Dataset("waterbirds_reversed", "mgsweep.guidance.datasets.waterbirds:waterbirds_reversed", folder="waterbirds"),
 )

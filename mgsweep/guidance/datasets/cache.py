@@ -25,7 +25,7 @@ from mgsweep.guidance.datasets.decode import decode
 from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.datasets.samples import Source
 
-VERSION = 1
+VERSION = 2
 """To be raised whenever decoding or the arrays change, so that older caches are built again."""
 ANNOTATED = 0xB0C5
 """Sets the draw of annotated images apart from other uses of a trial's seed."""
@@ -42,7 +42,10 @@ class Split:
         pair_of: (N, C) int64, the row of `pairs`, or -1 where the image is not labelled with the class.
         boxes: (P, K, 4) int64 [xmin, ymin, xmax, ymax] in pixels within 0 ... S - 1, upper ends exclusive: the class's
             objects in the image, padded with zeros, which mark nothing.
-        masks: (P, S, S) bool, the union of the class's segmentation masks; None for a data set without.
+        masks: (M, S, ceil(S / 8)) uint8, eight pixels a byte: the unions of the class's segmentation masks, where there
+            are any; read them with `segmentation`. None for a split without.
+        mask_of: (P,) int64, the row of `masks`, or -1 where a pair has none; None for a split without.
+        groups: (N,) int64, for worst-group accuracy; None for a data set without, whose images may have many labels.
     """
 
     images: Tensor
@@ -50,10 +53,26 @@ class Split:
     pairs: Tensor
     pair_of: Tensor
     boxes: Tensor
-    masks: Tensor | None
+    masks: Tensor | None = None
+    mask_of: Tensor | None = None
+    groups: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def segmented(self, pairs: Tensor) -> Tensor:
+        """Which of these rows of `pairs` have a segmentation mask: bool of the same shape. False for a row -1."""
+        if self.mask_of is None:
+            return torch.zeros_like(pairs, dtype=torch.bool)
+        return (pairs >= 0) & (self.mask_of[pairs] >= 0)
+
+    def segmentation(self, pairs: Tensor, device: torch.device) -> Tensor:
+        """The masks (len(pairs), S, S) bool of rows of `pairs`, all of which have one; unpacked on the device."""
+        assert self.masks is not None
+        assert self.mask_of is not None
+        packed = self.masks[self.mask_of[pairs]].to(device)
+        bits = packed[..., None] >> torch.arange(7, -1, -1, dtype=torch.uint8, device=device) & 1
+        return bits.flatten(2)[..., : self.images.shape[-1]].bool()
 
 
 @dataclass(frozen=True)
@@ -148,11 +167,16 @@ def _open(folder: Path, split: str) -> Split:
         # Copy on write: pages are shared with all other readers, and no stray write can reach the file.
         return torch.from_numpy(np.load(folder / f"{split}.{name}.npy", mmap_mode="c"))
 
+    def optional(name: str) -> Tensor | None:
+        return tensor(name) if (folder / f"{split}.{name}.npy").exists() else None
+
     return Split(
         images=tensor("images"),
         labels=tensor("labels"),
         pairs=tensor("pairs"),
         pair_of=tensor("pair_of"),
         boxes=tensor("boxes"),
-        masks=tensor("masks") if (folder / f"{split}.masks.npy").exists() else None,
+        masks=optional("masks"),
+        mask_of=optional("mask_of"),
+        groups=optional("groups"),
     )

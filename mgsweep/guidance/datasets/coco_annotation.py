@@ -1,4 +1,4 @@
-"""The reader of COCO's instances files: strict, and blind to segmentations, which are never decoded."""
+"""The reader of COCO's instances files. It is strict."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import reprlib
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from pycocotools.coco import COCO
 
 from mgsweep.errors import InvalidInput, Problem
+from mgsweep.guidance.datasets.coco_segmentation import Mask, mask_maker
 from mgsweep.guidance.datasets.samples import MAX_PIXELS, Instance
 
 MAX_BYTES = 1_000_000_000
@@ -120,7 +121,10 @@ class _Check:
         for number, image in sorted(coco.imgs.items()):
             size = self.size(image)
             records = coco.imgToAnns.get(number, ())
-            instances = (Instance(label_of.get(each["category_id"], 0), self.box(each, size)) for each in records)
+            instances = (
+                Instance(label_of.get(each["category_id"], 0), self.box(each, size), self.mask(each, size))
+                for each in records
+            )
             listed[number] = Listed(self.file_name(image, names), size, tuple(instances))
         return listed
 
@@ -190,6 +194,16 @@ class _Check:
             expected = f"[x, y, width, height] inside the image of {width} x {height} pixels"
             self.misfit(record, "boxes outside of their images", expected)
         return _cut(xmin, width), _cut(ymin, height), _cut(xmax, width), _cut(ymax, height)
+
+    def mask(self, record: Record, size: tuple[int, int]) -> Callable[[], Mask] | None:
+        if not all(size):
+            return None
+        try:
+            return mask_maker(record.get("segmentation"), size)
+        except ValueError as error:
+            message = f"expected {error}, got {shown(record['segmentation'])}; correct it or remove the segmentation"
+            self.note("unusable segmentations", f"annotation {record['id']}", message)
+            return None
 
     def misfit(self, record: Record, kind: str, expected: str) -> None:
         message = f"expected bbox {expected}, got {shown(record.get('bbox'))}; correct it or remove the annotation"

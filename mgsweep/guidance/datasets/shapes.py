@@ -149,10 +149,15 @@ def _distance(label: int, place: Place) -> Plane:
     return KINDS[label][0](X - place.left - r, Y - place.top - r, r)
 
 
+def _covered(label: int, place: Place) -> NDArray[np.bool_]:
+    return _distance(label, place) <= 0
+
+
 def _instance(label: int, place: Place) -> Instance:
-    mask = _distance(label, place) <= 0
+    mask = _covered(label, place)
     across, down = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    return Instance(label, (float(across[0]), float(down[0]), float(across[-1] + 1), float(down[-1] + 1)), mask)
+    box = (float(across[0]), float(down[0]), float(across[-1] + 1), float(down[-1] + 1))
+    return Instance(label, box, partial(_covered, label, place))
 
 
 def _draw(labels: list[int], places: list[Place], textures: list[int], seed: int) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from mgsweep.guidance.contracts import SPLITS
 from mgsweep.guidance.datasets.links import leading_out
 from mgsweep.guidance.datasets.samples import Sample, Source, read_image
 from mgsweep.guidance.datasets.voc_annotation import read_annotation
+from mgsweep.guidance.datasets.voc_segmentation import with_masks
 
 CLASSES = (
     "aeroplane",
@@ -49,8 +50,9 @@ Lists = dict[str, dict[str, int]]
 def voc2007(root: Path) -> Source:
     """VOC 2007 below `root`, the folder that holds VOCdevkit/, VOC2007/ or JPEGImages/.
 
-    Samples come from ImageSets/Main/{train,val,test}.txt, with all their objects, difficult ones included. The
-    fingerprint covers these lists and the sizes and times of the files they name; annotations are read with `splits`.
+    Samples come from ImageSets/Main/{train,val,test}.txt, with all their objects, difficult ones included. Images that
+    have a file in SegmentationClass/ have masks. The fingerprint covers these lists, the sizes and times of the files
+    they name, and those of the masks; annotations are read with `splits`.
 
     Raises:
         InvalidInput: every mistake of the data set, when folders, lists or files are missing or contradict each other.
@@ -64,7 +66,7 @@ def voc2007(root: Path) -> Source:
     if problems:
         there = {split: {name: names[name] for name in names if name in annotations} for split, names in lists.items()}
         raise InvalidInput(problems + _list_samples(folder, there)[1])
-    digest = hashlib.sha256(repr((lists, annotations, images)).encode())
+    digest = hashlib.sha256(repr((lists, annotations, images, sorted(_segmented(folder).items()))).encode())
     return Source(CLASSES, digest.hexdigest(), partial(_listing, folder, lists))
 
 
@@ -78,6 +80,7 @@ def _listing(folder: Path, lists: Lists) -> dict[str, list[Sample]]:
 def _list_samples(folder: Path, lists: Lists) -> tuple[dict[str, list[Sample]], list[Problem]]:
     splits: dict[str, list[Sample]] = {split: [] for split in lists}
     problems: list[Problem] = []
+    segmented = _segmented(folder)
     for split, names in lists.items():
         for name in names:
             image = folder / "JPEGImages" / f"{name}.jpg"
@@ -86,8 +89,18 @@ def _list_samples(folder: Path, lists: Lists) -> tuple[dict[str, list[Sample]], 
             except InvalidInput as error:
                 problems += error.problems
             else:
+                if name in segmented:
+                    instances = with_masks(folder / "SegmentationClass" / f"{name}.png", size, instances)
                 splits[split].append(Sample(name, partial(read_image, image), size, instances, str(image)))
     return splits, problems
+
+
+def _segmented(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size in bytes and time of change of each image's segmentation; an eighth of the images have one."""
+    if not (folder / "SegmentationClass").is_dir():
+        return {}
+    stats = ((Path(entry.name), entry.stat()) for entry in os.scandir(folder / "SegmentationClass"))
+    return {path.stem: (stat.st_size, stat.st_mtime_ns) for path, stat in stats if path.suffix == ".png"}
 
 
 def _find(root: Path) -> Path:
