@@ -109,7 +109,8 @@ class Attention(Layer):
 
 def _split(x: Tensor) -> Tensor:
     """(B, N, WIDTH) -> (B, HEADS, N, WIDTH / HEADS)."""
-    return x.unflatten(-1, (HEADS, -1)).transpose(1, 2)
+    heads: Tensor = x.unflatten(-1, (HEADS, -1))
+    return heads.transpose(1, 2)
 
 
 def _join(x: Tensor) -> Tensor:
