@@ -13,6 +13,7 @@ from torch import Tensor
 from mgsweep.guidance.contracts import DEPTHS
 from mgsweep.guidance.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosHead
 from mgsweep.guidance.models.classifier import Classifier
+from mgsweep.guidance.models.vit import Attention, BcosLinear, LayerNorm
 
 
 def features_and_logits(model: Classifier, images: Tensor, depth: str) -> tuple[Tensor, Tensor]:
@@ -63,6 +64,30 @@ def gate() -> Iterator[dict[str, bool]]:
             to_weights = None if state["active"] else (gradient * x).sum_to_size(weights.shape)
             return to_weights, gradient * weights
 
+    class Held(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, weights: Tensor) -> Tensor:
+            return weights.clone()
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Tensor | None:
+            return None if state["active"] else gradient
+
+    def linear(layer: BcosLinear, x: Tensor) -> Tensor:
+        weight = layer.linear.weight
+        out = x @ (weight / weight.norm(dim=1, keepdim=True)).T
+        return Held.apply(out.abs() / (x.norm(dim=-1, keepdim=True) + 1e-12)) * out
+
+    def layer_norm(layer: LayerNorm, x: Tensor) -> Tensor:
+        over = (1, 2, 3) if layer.maps else (-1,)
+        spread = Held.apply((x.var(over, correction=0, keepdim=True) + 1e-5).sqrt())
+        return (x - x.mean(over, keepdim=True)) / spread * layer.weight.reshape(-1, *(1, 1) * layer.maps)
+
+    def attention(layer: Attention, x: Tensor) -> Tensor:
+        queries, keys, values = layer.to_qkv(layer.norm(x)).unflatten(-1, (3, 6, 64)).unbind(2)
+        weights = Held.apply((torch.einsum("bihd,bjhd->bhij", queries, keys) / 8).softmax(-1))
+        return layer.to_out(torch.einsum("bhij,bjhd->bihd", weights, values).flatten(2))
+
     def convolution(layer: BcosConv2d, x: Tensor) -> Tensor:
         weight, kernel = layer.linear.weight, layer.linear.kernel_size
         unit = weight / weight.flatten(1).norm(dim=1)[:, None, None, None]
@@ -79,6 +104,8 @@ def gate() -> Iterator[dict[str, bool]]:
         return Product.apply((layer.weight / (variance + layer.eps).sqrt())[:, None, None], x)
 
     with pytest.MonkeyPatch.context() as patch:
-        for kind, forward in ((BcosConv2d, convolution), (BcosHead, head), (BatchNormUncentered2d, norm)):
+        plain = {BcosConv2d: convolution, BcosHead: head, BatchNormUncentered2d: norm}
+        plain |= {BcosLinear: linear, LayerNorm: layer_norm, Attention: attention}
+        for kind, forward in plain.items():
             patch.setattr(kind, "vjp", lambda layer, x, forward=forward: (forward(layer, x), None))
         yield state

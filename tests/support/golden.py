@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
-from bcos.models import resnet
-from bcos.modules import norms
+from bcos.models import densenet, resnet, vit
+from bcos.modules import BcosConv2d, BcosLinear, BcosSequential, DetachableGNLayerNorm2d, LogitLayer, norms
 from torch import Tensor, nn
 
 from mgsweep.guidance.models import build
@@ -50,11 +51,30 @@ def filled(model: str, backbone: str = "resnet10", classes: int = CLASSES) -> Cl
 
 def published_bcos(backbone: str) -> nn.Module:
     """The network of the `bcos` package with the weights of `filled`, in double precision."""
-    norm = norms.NoBias(norms.BatchNormUncentered2d)
-    network = getattr(resnet, backbone)(num_classes=CLASSES, norm_layer=norm, logit_bias=LOGIT_BIAS)
     state = filled("bcos", backbone).network.state_dict()
-    network.load_state_dict({name.removeprefix("0."): tensor for name, tensor in state.items()})
+    if backbone == "vitc_s":
+        network = _published_vit()
+    else:
+        build_network = densenet.densenet121 if backbone == "densenet121" else getattr(resnet, backbone)
+        norm = norms.NoBias(norms.BatchNormUncentered2d)
+        network = build_network(num_classes=CLASSES, norm_layer=norm, logit_bias=LOGIT_BIAS)
+        state = {name.removeprefix("0."): tensor for name, tensor in state.items()}
+    network.load_state_dict(state)
     return network.double()
+
+
+def _published_vit() -> nn.Module:
+    with warnings.catch_warnings(action="ignore"):  # it warns that the logit bias is missing, which is added here
+        network = vit.vitc_s_patch1_14(
+            num_classes=CLASSES,
+            channels=6,
+            linear_layer=BcosLinear,
+            conv2d_layer=BcosConv2d,
+            norm_layer=norms.NoBias(norms.DetachableLayerNorm),
+            norm2d_layer=norms.NoBias(DetachableGNLayerNorm2d),
+            act_layer=nn.Identity,
+        )
+    return BcosSequential(network, LogitLayer(logit_bias=LOGIT_BIAS))
 
 
 def random_images(count: int = 2, size: int = 64) -> Tensor:

@@ -10,14 +10,14 @@ from mgsweep.registry import Registry
 if TYPE_CHECKING:
     from mgsweep.guidance.models.classifier import Classifier
 
-RESNETS = ("resnet10", "resnet18", "resnet34", "resnet50")
+RESNETS = ("resnet10", "resnet18", "resnet34", "resnet50", "resnet101")
 
 MODELS = Registry(
     "model",
     Model(
         "vanilla",
         "mgsweep.guidance.models.vanilla:vanilla",
-        backbones=RESNETS,
+        backbones=(*RESNETS, "efficientnet_lite0"),
         lacks="vanilla has biases and normalisation",
     ),
     Model(
@@ -30,7 +30,7 @@ MODELS = Registry(
     Model(
         "bcos",
         "mgsweep.guidance.models.bcos:bcos",
-        backbones=RESNETS,
+        backbones=(*RESNETS, "densenet121", "vitc_s"),
         traits=frozenset({"dynamic_linear"}),
         lacks="bcos scales its outputs by the cosine to its inputs",
     ),

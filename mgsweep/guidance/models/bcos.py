@@ -1,4 +1,4 @@
-"""The B-cos ResNet: dynamic-linear, so that W(x) x explains an output completely. See `bcos_layers` for the source."""
+"""B-cos networks: dynamic-linear, so that W(x) x explains an output completely. See `bcos_layers` for the source."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from torch import Tensor, nn
 
 from mgsweep.guidance.models.bcos_layers import BatchNormUncentered2d, BcosConv2d, BcosHead, ExplanationMode, LogitBias
 from mgsweep.guidance.models.classifier import Classifier, Network
+from mgsweep.guidance.models.densenet import BcosDenseNet121
 from mgsweep.guidance.models.layers import AvgPool2d, Identity, Layer
 from mgsweep.guidance.models.resnet import Layers, ResNet
+from mgsweep.guidance.models.vit import BcosViT
 
 LOGIT_BIAS = math.log(0.001 / 0.999)
 """Added to every logit, so that a class without evidence has probability 0.001."""
 
 
 def bcos(backbone: str, num_classes: int) -> Classifier:
-    """A B-cos ResNet, freshly initialised as in B-cos v2.
+    """A B-cos ResNet, DenseNet-121 or ViT, freshly initialised as in B-cos v2.
 
     Raises:
         UnknownName: no such backbone.
     """
     mode = ExplanationMode()
+    if backbone == "densenet121":
+        return Classifier(BcosNetwork(BcosDenseNet121(num_classes, mode), mode), AddInverse())
+    if backbone == "vitc_s":
+        return Classifier(BcosNetwork(BcosViT(num_classes, mode), mode), AddInverse())
     layers = Layers(
         in_channels=6,
         conv=partial(BcosConv2d, mode=mode),
@@ -38,18 +44,19 @@ def bcos(backbone: str, num_classes: int) -> Classifier:
 
 
 class BcosNetwork(Network):
-    """A B-cos ResNet and a logit bias, with the parameter names of a Sequential of the two."""
+    """A network of B-cos layers and a logit bias, with the parameter names of a Sequential of the two."""
 
-    def __init__(self, resnet: ResNet, mode: ExplanationMode) -> None:
+    def __init__(self, body: Network, mode: ExplanationMode) -> None:
         super().__init__()
-        self.add_module("0", resnet)
+        self.add_module("0", body)
         self.add_module("1", LogitBias(LOGIT_BIAS))
+        self.head = f"0.{body.head}"
         self.mode = mode
 
     def steps(self) -> tuple[tuple[Layer, ...], ...]:
-        """The steps of the ResNet, the bias behind its head."""
-        resnet, bias = cast("ResNet", self.get_submodule("0")), cast("Layer", self.get_submodule("1"))
-        *stages, head = resnet.steps()
+        """The steps of the network, the bias behind its head."""
+        body, bias = cast("Network", self.get_submodule("0")), cast("Layer", self.get_submodule("1"))
+        *stages, head = body.steps()
         return (*stages, (*head, bias))
 
     def explaining(self) -> AbstractContextManager[None]:

@@ -17,6 +17,9 @@ from mgsweep.guidance.reading import Reading
 class Network(nn.Module):
     """A bare network on encoded images (B, K, H, W): a chain of layers, cut at the depths it can be read at."""
 
+    head = "fc"
+    """What the names of its classifying layer's parameters begin with: those that pretrained weights leave fresh."""
+
     def steps(self) -> tuple[tuple[Layer, ...], ...]:
         """The network in its own forward order; the input of step i is what stands at `DEPTHS[i]`."""
         raise NotImplementedError
@@ -79,15 +82,17 @@ def _through(pulls: Sequence[Pullback | None]) -> Pullback:
 
 
 class Normalise(nn.Module):
-    """Images in [0, 1] with the mean and standard deviation of ImageNet's channels taken out."""
+    """Images in [0, 1] with a mean and a standard deviation of their channels taken out, by default ImageNet's."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self) -> None:
+    def __init__(
+        self, mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225)
+    ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 3, H, W)."""

@@ -120,6 +120,7 @@ LAYOUTS = {
     "resnet18": Layout(BasicBlock, (2, 2, 2, 2)),
     "resnet34": Layout(BasicBlock, (3, 4, 6, 3)),
     "resnet50": Layout(Bottleneck, (3, 4, 6, 3)),
+    "resnet101": Layout(Bottleneck, (3, 4, 23, 3)),
 }
 
 
