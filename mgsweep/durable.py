@@ -39,9 +39,23 @@ def write(root: Path, name: str, content: bytes) -> None:
 def _write_new(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        rest = memoryview(content)
-        while rest:  # a full disk, a quota or 2 GB make a write a short one
-            rest = rest[os.write(descriptor, rest) :]
+        _write_all(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:  # a full disk, a quota or 2 GB make a write a short one
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file; after return it is on disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    try:
+        _write_all(descriptor, content)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

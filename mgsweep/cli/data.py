@@ -49,12 +49,13 @@ def prepare(what: What, root: Root = None, size: Size = 224) -> None:
     """Decode into the cache that all trials of this machine share. Safe to stop and start again."""
     from mgsweep.guidance.datasets import cache
     from mgsweep.runner.places import Places
-    from mgsweep.screen import console
+    from mgsweep.screen import bar, console
 
     problems: list[Problem] = []
     for name, place, side in _asked(what, root, size):
         try:
-            data = cache.prepare(name, place, side, Places(Path()).cache)
+            with bar(f"{name} at {side} pixels") as progress:
+                data = cache.prepare(name, place, side, Places(Path()).cache, progress)
         except InvalidInput as error:
             problems += error.problems
         else:

@@ -13,6 +13,7 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import coco_folder
 import pytest
@@ -393,7 +394,7 @@ def counting(sample, size):
         sys.stdin.read()
     return resized(sample, size)
 
-decode.resized = counting
+decode.resized, decode.BLOCK, decode.CHUNK = counting, 2, 1
 cache.prepare("voc2007", root, size, folder)
 print(decoded)
 """
@@ -413,15 +414,20 @@ def test_processes_that_start_together_decode_once(tmp_path: Path) -> None:
     assert len(finished(cache)) == 1
 
 
-def test_a_build_killed_in_the_middle_is_no_cache(tmp_path: Path) -> None:
-    folder, cache = voc(tmp_path)
-    process = start(folder, cache, stop_at=8)
+def killed_at(folder: Path, cache: Path, stop_at: int) -> None:
+    """A build that has decoded all images before this one, and is killed."""
+    process = start(folder, cache, stop_at=stop_at)
     assert process.stdout is not None
     assert process.stdout.readline() == "stopped\n"
     process.kill()
     process.communicate()
     (left,) = finished(cache)
     assert left.endswith(".part")
+
+
+def test_a_build_killed_in_the_middle_is_no_cache(tmp_path: Path) -> None:
+    folder, cache = voc(tmp_path)
+    killed_at(folder, cache, 8)
     (folder / "JPEGImages" / "000000.jpg").touch()  # another fingerprint: the rest of an older one goes as well
     data = prepare("voc2007", folder, SIZE, cache)
     assert digest(data) == digest(prepare("voc2007", folder, SIZE, tmp_path / "untouched"))
@@ -429,12 +435,53 @@ def test_a_build_killed_in_the_middle_is_no_cache(tmp_path: Path) -> None:
     assert not entry.endswith(".part")
 
 
-def test_an_interrupted_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("stop_at", [1, 4, 13])
+def test_a_build_that_was_killed_goes_on(tmp_path: Path, stop_at: int) -> None:
+    """Blocks of two images are safe once the next one began; the last split's are, when it is done."""
+    folder, cache = voc(tmp_path)
+    killed_at(folder, cache, stop_at)
+    again = start(folder, cache)
+    decoded = int(again.communicate(timeout=60)[0])
+    total = sum(voc_folder.COUNTS.values())
+    assert total - stop_at < decoded <= total - (stop_at - 1) + 3  # as many as two threads may have in hand
+    assert digest(prepare("voc2007", folder, SIZE, cache)) == digest(prepare("voc2007", folder, SIZE, tmp_path / "new"))
+    assert not list(cache.glob("*/*.done"))
+
+
+def test_a_mistake_found_before_a_kill_is_told_after_it(tmp_path: Path) -> None:
+    folder, cache = voc(tmp_path)
+    truncate(folder / "JPEGImages" / "000001.jpg")
+    killed_at(folder, cache, 9)
+    with pytest.raises(InvalidInput, match="000001.jpg"):
+        prepare("voc2007", folder, SIZE, cache)
+    assert finished(cache) == []
+
+
+def test_an_interrupted_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     folder, cache = voc(tmp_path)
-    monkeypatch.setattr("mgsweep.guidance.datasets.decode.resized", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
+        patched.setattr("mgsweep.guidance.datasets.decode.resized", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            prepare("voc2007", folder, SIZE, cache)
+    (left,) = finished(cache)
+    assert left.endswith(".part")
+    assert digest(prepare("voc2007", folder, SIZE, cache)) == digest(prepare("voc2007", folder, SIZE, tmp_path / "new"))
+
+
+def test_progress_ends_at_its_total(tmp_path: Path) -> None:
+    folder, cache = voc(tmp_path)
+    told: list[tuple[int, int]] = []
+    prepare("voc2007", folder, SIZE, cache, lambda done, total: told.append((done, total)))
+    assert told[-1] == (39, 39)  # 13 images with a cat and a dog each
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_room_is_looked_for_before_anything_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, cache = voc(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(InvalidInput, match=r"needs 0.0 GB, the disk has 0.0 GB left"):
         prepare("voc2007", folder, SIZE, cache)
     assert finished(cache) == []

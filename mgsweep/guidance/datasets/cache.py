@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mgsweep.download import Progress, check_room
 from mgsweep.durable import locked, sync_folder
-from mgsweep.errors import InvalidInput
+from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.contracts import SPLITS
 from mgsweep.guidance.datasets import DATASETS
-from mgsweep.guidance.datasets.decode import decode
+from mgsweep.guidance.datasets.decode import decode, workload
 from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.datasets.samples import Source
 
@@ -86,7 +87,9 @@ class Data:
     test: Split
 
 
-def prepare(name: str, root: Path | OwnData | None, image_size: int, cache: Path) -> Data:
+def prepare(
+    name: str, root: Path | OwnData | None, image_size: int, cache: Path, progress: Progress = lambda done, total: None
+) -> Data:
     """Open the decoded data set, after building it if it is not there. Safe to call from many processes at once.
 
     Args:
@@ -94,6 +97,7 @@ def prepare(name: str, root: Path | OwnData | None, image_size: int, cache: Path
         root: the data set's folder, or the description of own data; None for a generated one.
         image_size: side S of the square images, in pixels.
         cache: folder of all decoded data sets, on a local disk; made if missing.
+        progress: told how many images and pairs are decoded, and how many there are, while it builds.
 
     Raises:
         UnknownName: no such data set.
@@ -105,7 +109,7 @@ def prepare(name: str, root: Path | OwnData | None, image_size: int, cache: Path
     folder = cache / f"{name}-{image_size}-{key}"
     try:
         if not folder.is_dir():
-            _build(source, name, image_size, folder)
+            _build(source, name, image_size, folder, progress)
         return Data(source.classes, source.fingerprint, *(_open(folder, split) for split in SPLITS))
     except (OSError, ValueError) as error:
         message = f"cannot use the decoded data set: {error}; remove this folder, or make room for it, and start again"
@@ -123,30 +127,47 @@ def annotated(count: int, fraction: float, seed: int) -> Tensor:
     return chosen
 
 
-def _build(source: Source, name: str, image_size: int, folder: Path) -> None:
+def _build(source: Source, name: str, image_size: int, folder: Path, progress: Progress) -> None:
     splits = source.splits  # before anything is written: this finds the mistakes in the annotations
+    work = [workload(splits[split], image_size) for split in SPLITS]
+    total, size = (sum(amounts) for amounts in zip(*work, strict=True))
+    part = folder.with_name(f"{folder.name}.part")
     with locked(folder.parent / f".{name}-{image_size}.lock"):
         for abandoned in folder.parent.glob(f"{name}-{image_size}-*.part"):
-            shutil.rmtree(abandoned)  # of a build that was killed: a living one would hold the lock
+            if abandoned != part:  # of other data than today's; a living build would hold the lock
+                shutil.rmtree(abandoned)
         if folder.is_dir():
             return
-        part = folder.with_name(f"{folder.name}.part")
-        part.mkdir()
+        if not part.is_dir():
+            check_room(folder.parent, size)
+            part.mkdir()
         try:
-            problems = [
-                problem
-                for split in SPLITS
-                for problem in decode(splits[split], len(source.classes), image_size, part / split)
-            ]
-            if problems:
-                raise InvalidInput(problems)
+            _decode(source, image_size, part, progress, total)
             _describe(source, name, image_size, part)
             _sync(part)
             part.rename(folder)
             sync_folder(folder.parent)
-        except BaseException:
+        except Exception:
             shutil.rmtree(part, ignore_errors=True)
             raise
+
+
+def _decode(source: Source, image_size: int, part: Path, progress: Progress, total: int) -> None:
+    """All splits; what an interrupted build had decoded already is kept."""
+    done = 0
+
+    def tick(more: int) -> None:
+        nonlocal done
+        done += more
+        progress(done, total)
+
+    problems: list[Problem] = []
+    for split in SPLITS:
+        problems += decode(source.splits[split], len(source.classes), image_size, part / split, tick)
+    if problems:
+        raise InvalidInput(problems)
+    for journal in part.glob("*.done"):
+        journal.unlink()
 
 
 def _describe(source: Source, name: str, image_size: int, folder: Path) -> None:
