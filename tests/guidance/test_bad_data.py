@@ -289,3 +289,21 @@ def test_b51_crowds_and_gaps_in_the_categories_count(coco: Path) -> None:
     test = decoded(coco, "coco2014").test
     assert test.pairs[:, 1].unique().tolist() == [15, 16]
     assert int(test.boxes[test.pair_of[0, 15]].any(1).sum()) == 2
+
+
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        {"size": [40, 50], "counts": [0, 2001]},
+        {"size": [40, 50], "counts": [1000, 2**62, -(2**62), 1000]},
+        {"size": [4000, 5000], "counts": [0, 20_000_000]},
+        {"size": [40, 50], "counts": "oooooooooooo"},
+        [[0, 0, float("1e308"), 0, float("inf"), 1]],
+        "runs",
+    ],
+    ids=["too many", "overflow", "other size", "compressed", "infinite", "text"],
+)
+def test_b52_segmentations_that_lie(coco: Path, segmentation: object) -> None:
+    """What pycocotools would write past its memory for is refused before it sees it."""
+    coco_folder.edit(coco, "val2014", first("annotations", segmentation=segmentation))
+    assert "annotation 2000: expected" in refused(coco, "coco2014")
