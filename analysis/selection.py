@@ -15,7 +15,12 @@ import pandas as pd
 from analysis.pareto import front
 from mgsweep.trial import CONFIG
 
-METRICS = ("f1", "mean_ap", "epg", "iou")
+METRICS = (
+    "f1", "mean_ap", "accuracy", "worst_group_accuracy",
+    "epg", "on_object_epg", "iou", "iou_held_out", "iou_adaptive",
+)  # fmt: skip
+IN_BOXES = ("epg", "on_object_epg", "iou", "iou_held_out", "iou_adaptive")
+"""Metrics of what lies in the boxes, which a trial that is guided outside of them is to make small."""
 PROBE = ("probe_attribution", "probe_depth")
 NAMES = ("id", "parent", "dataset", "model", "backbone", "attribution", "depth", "loss", *PROBE)
 
@@ -50,46 +55,68 @@ def fronts(frame: pd.DataFrame, objectives: Sequence[str] = ("f1", "epg")) -> pd
     equal candidates the smallest lambda stays, then the earliest epoch.
 
     Args:
-        objectives: the metrics to trade off, all maximised.
+        objectives: the metrics to trade off, all maximised; those of `IN_BOXES` minimised for a trial that is guided
+            outside of the boxes.
 
     Returns:
         One row per member, in the order of CELL, PROBE, lambda and epoch: `id`, `epoch`, CONFIG, PROBE, METRICS and
         their `_val`. A trial measured at probes beyond its own has a front at each of them.
     """
     guided = measurements(frame, guided=True, how="inner")
-    chosen_by = [f"{name}_val" for name in objectives]
+    points = pd.DataFrame({name: _oriented(guided, name) for name in objectives})
     cells = guided.groupby([*CELL, *PROBE], dropna=False, sort=False)
-    members = [label for _, cell in cells for label in cell.index[front(cell[chosen_by])]]
+    members = [label for _, cell in cells for label in cell.index[front(points.loc[cell.index])]]
     return guided.loc[members].reset_index(drop=True)
 
 
-def baselines(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every baseline at every probe it was measured at, at its best validation F1 (the earliest among equals).
+def _oriented(rows: pd.DataFrame, metric: str) -> pd.Series[float]:
+    """A metric on validation, its sign turned where it is to become small."""
+    values = rows[f"{metric}_val"]
+    return values.where(rows["guidance_region"] != "outside", -values) if metric in IN_BOXES else values
+
+
+def score(rows: pd.DataFrame) -> pd.Series[float]:
+    """What checkpoints are selected by, on validation: accuracy where there is one, else F1, as in training."""
+    return rows["accuracy_val"].fillna(rows["f1_val"])
+
+
+def best(frame: pd.DataFrame, guided: bool) -> pd.DataFrame:
+    """Every guided trial, or every baseline, at every probe, at its best validation score (the earliest of equals).
 
     Returns:
-        One row per (baseline, probe) with the columns of `fronts`; test values are NaN where only validation was run.
+        One row per (trial, probe) with the columns of `fronts`; test values are NaN where only validation was run.
     """
-    unguided = measurements(frame, guided=False, how="left")
-    best_first = unguided.sort_values(["f1_val", "epoch"], ascending=[False, True])
-    return best_first.groupby(["id", *PROBE]).head(1).sort_index().reset_index(drop=True)
+    rows = measurements(frame, guided, how="left")
+    best_first = rows.assign(score=score(rows)).sort_values(["score", "epoch"], ascending=[False, True])
+    return best_first.groupby(["id", *PROBE]).head(1).sort_index().reset_index(drop=True).drop(columns="score")
+
+
+def baselines(frame: pd.DataFrame) -> pd.DataFrame:
+    """`best` of the baselines: where guided trials start from."""
+    return best(frame, guided=False)
 
 
 def gains(frame: pd.DataFrame, f1_loss: float = 0.02) -> pd.DataFrame:
     """How much EPG each guided cell can gain over its own baseline while giving up at most `f1_loss` of F1.
 
     Everything is read on validation and at the trial's own probe, over all lambdas and epochs. Among equal gains the
-    higher F1 stays, then the smaller lambda, then the earlier epoch.
+    higher F1 stays, then the smaller lambda, then the earlier epoch. F1 is accuracy where there is one (`score`), and
+    where a trial is guided outside of the boxes, a gain is what EPG falls.
 
     Returns:
         One row per cell that has a baseline and an epoch good enough: the columns of `fronts` (test values NaN where
         that epoch was not kept), `f1_val_baseline`, `epg_val_baseline` and `epg_gain`, a difference of fractions.
     """
     guided = at_own_probe(measurements(frame, guided=True, how="left"))
-    start = baselines(frame)[["id", *PROBE, "f1_val", "epg_val"]].rename(columns={"id": "parent"})
+    start = baselines(frame)[["id", *PROBE, "f1_val", "accuracy_val", "epg_val"]].rename(columns={"id": "parent"})
     joined = guided.merge(start, on=["parent", *PROBE], suffixes=("", "_baseline"))
-    joined["epg_gain"] = joined["epg_val"] - joined["epg_val_baseline"]
-    good = joined[joined["f1_val"] >= joined["f1_val_baseline"] - f1_loss].dropna(subset=["epg_gain"])
-    best_first = good.sort_values(["epg_gain", "f1_val"], ascending=False)
+    gain = joined["epg_val"] - joined["epg_val_baseline"]
+    joined["epg_gain"] = gain.where(joined["guidance_region"] != "outside", -gain)
+    reached, needed = score(joined), joined["accuracy_val_baseline"].fillna(joined["f1_val_baseline"]) - f1_loss
+    good = joined.assign(score=reached)[reached >= needed].dropna(subset=["epg_gain"])
+    best_first = good.sort_values(["epg_gain", "score"], ascending=False).drop(
+        columns=["score", "accuracy_val_baseline"]
+    )
     return best_first.groupby([*CELL], dropna=False).head(1).sort_index().reset_index(drop=True)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.selection import CELL, METRICS, PROBE, baselines, fronts, gains
+from analysis.selection import CELL, METRICS, PROBE, baselines, best, fronts, gains
 from mgsweep.trial import CONFIG, Trial
 
 DEFAULTS = {key: Trial.model_fields[key].default for key in CONFIG} | {"dataset": "voc2007", "model": "bcos"}
@@ -76,7 +76,7 @@ def test_a_trial_in_two_sweeps_counts_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("seed", 1), ("bbox_fraction", 0.1), ("guidance_region", "outside"), ("parent", "other")]
+    ("key", "value"), [("seed", 1), ("bbox_fraction", 0.1), ("guidance_source", "mask"), ("parent", "other")]
 )
 def test_cells_do_not_compete(key: str, value: Any) -> None:
     frame = small()
@@ -112,17 +112,40 @@ def test_a_baseline_without_test_rows_has_validation_only() -> None:
 
 
 def test_gains_within_two_points_of_f1() -> None:
-    best = gains(small())
-    assert best[["id", "lambda_loc", "epoch", "f1_val", "f1_val_baseline"]].values.tolist() == [
+    gained = gains(small())
+    assert gained[["id", "lambda_loc", "epoch", "f1_val", "f1_val_baseline"]].values.tolist() == [
         ["strong", 0.01, 1, 0.785, 0.80]  # kept or not; 0.70 at EPG 0.80 gives up too much
     ]
-    assert best["epg_gain"].tolist() == pytest.approx([0.14])
+    assert gained["epg_gain"].tolist() == pytest.approx([0.14])
+
+
+def test_accuracy_selects_where_there_is_one() -> None:
+    """Epoch 1 of the baseline and epoch 3 of the trial have the lower F1 and the higher accuracy."""
+    frame = small()
+    first = pd.DataFrame([row(BASELINE, 1, split, INPUT, 0.79, 0.5) for split in ("val", "test")])
+    frame = pd.concat([frame[frame["id"] != "strong"], first])
+    frame["accuracy"] = frame["epoch"].map({1: 0.9, 2: 0.8, 3: 0.95}).where(frame["id"] == "base", frame["epoch"] / 3)
+    assert baselines(frame)["epoch"].tolist() == [1]
+    assert best(frame, guided=True)[["id", "epoch", "accuracy_val"]].values.tolist() == [["weak", 3, 1.0]]
+    gained = gains(frame)  # 0.9 is needed: epoch 3 alone has it
+    assert gained[["epoch", "f1_val_baseline"]].values.tolist() == [[3, 0.79]]
+    assert gained.columns.tolist() == gains(small()).columns.tolist()
+
+
+def test_guided_outside_of_the_boxes_little_energy_in_them_is_a_gain() -> None:
+    frame = small()
+    outside = frame.assign(guidance_region=np.where(frame["loss"] == "none", "inside", "outside"))
+    assert fronts(outside)[["id", "epoch"]].values.tolist() == [["weak", 1]]
+    assert gains(outside)["epg_gain"].tolist() == pytest.approx([-0.02])
+    higher = fronts(frame.assign(mean_ap=frame["epg"]), ("f1", "mean_ap"))
+    turned = fronts(outside.assign(mean_ap=frame["epg"]), ("f1", "mean_ap"))
+    assert turned["epoch"].tolist() == higher["epoch"].tolist()  # mean_ap is not of the boxes
 
 
 @pytest.mark.parametrize(("f1_loss", "expected"), [(0.0, ("weak", 1)), (0.01, ("weak", 2)), (0.2, ("strong", 3))])
 def test_gains_with_another_tolerance(f1_loss: float, expected: tuple[str, int]) -> None:
-    best = gains(small(), f1_loss=f1_loss)
-    assert best[["id", "epoch"]].values.tolist() == [list(expected)]
+    gained = gains(small(), f1_loss=f1_loss)
+    assert gained[["id", "epoch"]].values.tolist() == [list(expected)]
 
 
 def test_gains_need_an_epoch_that_is_good_enough() -> None:
@@ -132,9 +155,9 @@ def test_gains_need_an_epoch_that_is_good_enough() -> None:
 def test_gains_of_each_cell_over_its_own_baseline() -> None:
     frame = small()
     other = frame.assign(id="1" + frame["id"], parent="1" + frame["parent"].astype("str"), seed=1, epg=frame["epg"] / 2)
-    best = gains(pd.concat([frame, other]))
-    assert best[["seed", "id"]].values.tolist() == [[0, "strong"], [1, "1strong"]]
-    assert best["epg_gain"].tolist() == pytest.approx([0.14, 0.07])
+    gained = gains(pd.concat([frame, other]))
+    assert gained[["seed", "id"]].values.tolist() == [[0, "strong"], [1, "1strong"]]
+    assert gained["epg_gain"].tolist() == pytest.approx([0.14, 0.07])
 
 
 @pytest.mark.parametrize("names", ["category", "object", "string[pyarrow]"])
@@ -222,8 +245,8 @@ def test_random_gains_by_brute_force(seed: int) -> None:
     expected = []
     for _, cell in frame[(frame["split"] == "val") & (frame["loss"] != "none")].groupby("seed"):
         good = [r for r in cell.itertuples() if r.f1 >= 0.5 - 0.02 and r.epg == r.epg]
-        best = min(good, key=lambda r: (-r.epg, -r.f1, r.lambda_loc, r.epoch))
-        expected.append([best.id, best.epoch, best.epg - 0.4])
+        first = min(good, key=lambda r: (-r.epg, -r.f1, r.lambda_loc, r.epoch))
+        expected.append([first.id, first.epoch, first.epg - 0.4])
     assert gains(frame)[["id", "epoch", "epg_gain"]].values.tolist() == expected
 
 

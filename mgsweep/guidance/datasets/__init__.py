@@ -5,7 +5,7 @@ import re
 from mgsweep.guidance.contracts import Dataset
 from mgsweep.registry import Registry
 
-OWN = Dataset("own", "mgsweep.guidance.datasets.own:own")
+OWN = Dataset("own", "mgsweep.guidance.datasets.own:own", has_masks=True)
 """The line of all data sets that a sweep file describes itself."""
 FINGERPRINTED = re.compile(r"(?P<name>[a-z0-9_]+)_[0-9a-f]{12}")
 """What those are called: a name, and the beginning of their content's fingerprint."""
