@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -17,7 +17,12 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 def normalise(name: Any) -> Any:
     """The registry's spelling of a name: `RRR*`, `X-DNN` and `VOC 2007` become rrr, xdnn and voc2007."""
-    return re.sub(r"[^a-z0-9_]", "", name.lower()) if isinstance(name, str) else name
+    return _spelt(name) if isinstance(name, str) else name
+
+
+@lru_cache(maxsize=1024)  # a large grid asks for the same few names a million times
+def _spelt(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]", "", name.lower())
 
 
 def _plain(value: Any) -> Any:
@@ -38,6 +43,9 @@ def _positive_zero(value: Any) -> Any:
 Name = Annotated[str, BeforeValidator(normalise)]
 Whole = Annotated[int, BeforeValidator(_whole)]
 Number = Annotated[float, BeforeValidator(_positive_zero)]
+
+
+_canonical = json.JSONEncoder(sort_keys=True).encode
 
 
 class Probe(NamedTuple):
@@ -105,7 +113,7 @@ class Trial(BaseModel):
         """
         fields = type(self).model_fields
         varied = {key: value for key, value in self.to_row().items() if value != fields[key].default}
-        return hashlib.sha256(json.dumps(varied, sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(_canonical(varied).encode()).hexdigest()[:12]
 
     def to_row(self) -> dict[str, Any]:
         """The configuration as flat columns (everything but `probes`)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +22,13 @@ Cell = dict[str, Any]
 
 @dataclass
 class Expansion:
-    """A grid's cells that make trials, how many do not and why, and what the user has to mend."""
+    """A grid's cells that make trials and these trials, how many do not and why, and what the user has to mend.
+
+    The guided trials do not know their parent yet.
+    """
 
     cells: list[Cell] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
 
@@ -38,7 +42,8 @@ def expand(document: Document, sweep: Sweep, number: int) -> Expansion:
     lost: list[tuple[Cell, str]] = []
     for cell in _cells(sweep, grid):
         try:
-            reason = why_invalid(unguided(cell) if is_baseline(cell) else Trial(**cell))
+            trial = unguided(cell) if is_baseline(cell) else Trial(**cell)
+            reason = why_invalid(trial)
         except ValidationError as error:
             found.problems += _contradictions(document, number, error)
             continue
@@ -46,6 +51,7 @@ def expand(document: Document, sweep: Sweep, number: int) -> Expansion:
             lost.append((cell, reason))
         else:
             found.cells.append(cell)
+            found.trials.append(trial)
     found.skipped.update(reason for _, reason in lost)
     if not found.problems:
         found.problems += _dead_values(document, number, found.cells, lost)
@@ -85,24 +91,28 @@ def _cells(sweep: Sweep, grid: Grid) -> Iterator[Cell]:
     groups = [group.given() for group in grid.zip]
     rows = [[dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)] for group in groups]
     varied = {*own, *itertools.chain.from_iterable(groups)}
+    stages = {stage: _stage(sweep, grid, stage, varied) for stage in ("baseline", "guided")}
+    rules = [(rule.condition.given(), rule.then.given()) for rule in grid.when]
+    excluded = [rule.given() for rule in grid.exclude]
     for parts in itertools.product(*([{key: value} for value in values] for key, values in axes.items()), *rows):
         cell: Cell = {key: value for part in parts for key, value in part.items()}
-        stage = _stage(sweep, grid, "baseline" if is_baseline(cell) else "guided")
-        cell |= {key: value for key, value in stage.items() if key not in varied}
-        yield from (
-            c for c in _conditional(cell, grid, lambdas) if not any(_matches(c, rule.given()) for rule in grid.exclude)
-        )
+        cell |= stages["baseline" if is_baseline(cell) else "guided"]
+        yield from (c for c in _conditional(cell, rules, lambdas) if not any(_matches(c, rule) for rule in excluded))
 
 
-def _stage(sweep: Sweep, grid: Grid, stage: str) -> Cell:
-    return {**getattr(sweep, stage).given(), **getattr(grid, stage).given()}
+def _stage(sweep: Sweep, grid: Grid, stage: str, varied: Container[str]) -> Cell:
+    """The settings of a stage that are not axes of the grid."""
+    given = {**getattr(sweep, stage).given(), **getattr(grid, stage).given()}
+    return {key: value for key, value in given.items() if key not in varied}
 
 
-def _conditional(cell: Cell, grid: Grid, lambdas: Mapping[str, list[float]]) -> Iterator[Cell]:
+def _conditional(
+    cell: Cell, rules: list[tuple[Cell, dict[str, list[Any]]]], lambdas: Mapping[str, list[float]]
+) -> Iterator[Cell]:
     extra: dict[str, list[Any]] = {"lambda_loc": lambdas[cell["loss"]]} if cell.get("loss") in lambdas else {}
-    for rule in grid.when:
-        if _matches(cell, rule.condition.given()):
-            extra |= rule.then.given()
+    for condition, then in rules:
+        if _matches(cell, condition):
+            extra |= then
     for values in itertools.product(*extra.values()):
         yield {**cell, **dict(zip(extra, values, strict=True))}
 
