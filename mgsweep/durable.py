@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 
 def write(root: Path, name: str, content: bytes) -> None:
@@ -93,6 +94,28 @@ def names(folder: Path) -> list[str]:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+class Stamp(NamedTuple):
+    """What tells whether a file was written anew: its size in bytes and the time of its last change in nanoseconds."""
+
+    size: int
+    changed: int
+
+
+def stamp(path: Path) -> Stamp | None:
+    """The stamp of a file, None if there is none."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Stamp(found.st_size, found.st_mtime_ns)
+
+
+def stamps(folder: Path) -> dict[str, Stamp]:
+    """The stamp of every file in a folder, by name; none if there is no folder. Hidden files are not told."""
+    found = {name: stamp(folder / name) for name in names(folder)}
+    return {name: known for name, known in found.items() if known}
 
 
 def move(root: Path, source: str, target: str) -> None:

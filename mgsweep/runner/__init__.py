@@ -71,7 +71,7 @@ def agenda(plan: Plan, store: Store, retry: Collection[str] = ()) -> Agenda:
             A trial that failed only because its worker was lost, a disk failed it (full, read-only, broken) or a file
             it builds on is damaged is always run again.
     """
-    done = frozenset(trial.id for trial in plan.trials if store.is_done(trial))
+    done = frozenset(store.done(plan.trials))
     given_up = {
         name
         for name, failure in store.failures().items()

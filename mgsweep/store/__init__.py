@@ -3,6 +3,7 @@
 <sweep>/
   sweep.yaml  plan.parquet         what was asked, one row a trial
   trials/<id>.parquet              the record of a finished trial
+  compacted.parquet                many of them in one file, read in their place (`mgsweep compact`)
   running/<id>/checkpoint.pt       all that resuming takes, written anew at every epoch
                previous.pt         the one before, in case that is damaged
                progress.parquet    the rows so far, in the record's columns
@@ -28,7 +29,8 @@ from mgsweep import durable
 from mgsweep.errors import StoreError
 from mgsweep.store.asked import to_rows, to_trials
 from mgsweep.store.columns import conformed, table
-from mgsweep.store.files import Files, log
+from mgsweep.store.files import LEFT_OUT, Files, log
+from mgsweep.store.records import Records
 from mgsweep.store.seal import Damaged
 from mgsweep.trial import Probe, Trial
 
@@ -39,8 +41,6 @@ __all__ = ["GENERATIONS", "Damaged", "Store"]
 
 GENERATIONS = ("checkpoint.pt", "previous.pt")
 """What an interrupted trial can resume from, the newest first."""
-
-LEFT_OUT = "left out %s; run the sweep again to have it made anew"
 
 
 class Store:
@@ -53,6 +53,7 @@ class Store:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._files = Files(self.path)
+        self._records = Records(self.path)
 
     # What was asked
 
@@ -106,10 +107,10 @@ class Store:
 
     def finished(self) -> set[str]:
         """Ids of the trials that have a record. Says which records cannot be trusted."""
-        flaws = {name: self._files.flaw(name) for name in self._records()}
-        for damaged in filter(None, flaws.values()):
+        flaws = [pair for records in self._everywhere() for pair in records.flaws().items()]
+        for damaged in filter(None, dict(flaws).values()):
             log.warning(LEFT_OUT, damaged)
-        return {Path(name).stem for name, flaw in flaws.items() if flaw is None}
+        return {name for name, flaw in flaws if flaw is None}
 
     def is_done(self, trial: Trial) -> bool:
         """Whether the record is there, can be trusted, and holds every probe the trial asks for."""
@@ -118,19 +119,26 @@ class Store:
         except Damaged:
             return False
 
+    def done(self, trials: Iterable[Trial]) -> set[str]:
+        """Ids of the trials of which `is_done` holds; for many trials at once."""
+        found: dict[str, set[Probe]] = {}
+        for row in self._records.probes().to_pylist():
+            found.setdefault(row["id"], set()).add(Probe(row["probe_attribution"], row["probe_depth"]))
+        return {trial.id for trial in trials if trial.id in found and found[trial.id].issuperset(trial.measured)}
+
     def measured(self, trial_id: str) -> set[Probe]:
         """The probes that a record holds.
 
         Raises:
             Damaged: there is no record that can be trusted.
         """
-        rows = self._files.record(_record(trial_id), ("id", "probe_attribution", "probe_depth")).to_pylist()
+        rows = self._records.read(trial_id, ("id", "probe_attribution", "probe_depth")).to_pylist()
         probes = (Probe(row["probe_attribution"], row["probe_depth"]) for row in rows)
         return {probe for probe in probes if None not in probe}
 
     def has_record(self, trial_id: str) -> bool:
         """Whether there is a record, to be trusted or not."""
-        return (self.path / _record(trial_id)).exists()
+        return self._records.exists(trial_id)
 
     def rows(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows of a record, as written.
@@ -138,25 +146,30 @@ class Store:
         Raises:
             Damaged: there is no record that can be trusted.
         """
-        rows: list[dict[str, Any]] = self._files.record(_record(trial_id)).to_pylist()
+        rows: list[dict[str, Any]] = self._records.read(trial_id).to_pylist()
         return rows
 
     def frame(self) -> pd.DataFrame:
         """All records as one tidy table: a row per (trial, epoch, split, probe). Says which cannot be trusted."""
-        tables = [table([])]
-        for name in self._records():
-            try:
-                tables.append(self._files.record(name))
-            except Damaged as damaged:
-                log.warning(LEFT_OUT, damaged)
+        tables = [records.table() for records in self._everywhere()]
         frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return frame
 
-    def _records(self) -> list[str]:
-        # Sorted by name, so that figures do not depend on the order of the directory.
-        folders = ["trials", *(f"{sweep}/trials" for sweep in durable.names(self.path))]
-        files = (f"{folder}/{name}" for folder in folders for name in durable.names(self.path / folder))
-        return [file for file in files if file.endswith(".parquet")]
+    def _everywhere(self) -> Iterator[Records]:
+        """The records here, and if this is a folder of sweeps, theirs."""
+        yield self._records
+        yield from (Records(self.path / sweep) for sweep in durable.names(self.path))
+
+    def compact(self, prune: bool = False) -> tuple[int, int]:
+        """Write all records into one file, which readers prefer; returns how many it holds, and how many files went.
+
+        Args:
+            prune: remove the files it was made of, but for those of trials that are being worked on.
+
+        Raises:
+            StoreError: another process is at it.
+        """
+        return self._records.compact(durable.names(self.path / "running") if prune else None)
 
     # A trial on its way
 
@@ -211,21 +224,22 @@ class Store:
         return {
             trial_id
             for trial_id in durable.names(self.path / "running")
-            if (self.path / "running" / trial_id / "progress.parquet").exists() and self._files.flaw(_record(trial_id))
+            if (self.path / "running" / trial_id / "progress.parquet").exists() and self._records.flaw(trial_id)
         }
 
     def commit(self, trial_id: str, rows: list[dict[str, Any]]) -> None:
         """Publish the record: from here on the trial is done."""
-        self._files.write_table(_record(trial_id), table(rows), trial_id)
+        self._records.write(trial_id, rows)
         # What is left over is removed by the next run.
         with suppress(OSError):
             durable.remove_folder(self.path, f"running/{trial_id}")
 
     def set_aside(self, trial_id: str, reason: str, generation: str | None = None) -> None:
         """Move a damaged record, or a generation of the checkpoint, out of the way. Under the trial's lock."""
-        name = f"running/{trial_id}/{generation}" if generation else _record(trial_id)
-        if (self.path / name).exists():
-            self._files.set_aside(name, reason)
+        if generation is None:
+            self._records.set_aside(trial_id, reason)
+        elif (self.path / f"running/{trial_id}/{generation}").exists():
+            self._files.set_aside(f"running/{trial_id}/{generation}", reason)
 
     # Weights
 
@@ -262,7 +276,7 @@ class Store:
     def failures(self) -> dict[str, dict[str, Any]]:
         """The last failure of every trial that failed and has no record, by id."""
         last = {failure["id"]: failure for failure in sorted(self._failures(), key=lambda failure: failure["attempt"])}
-        return {trial_id: failure for trial_id, failure in last.items() if self._files.flaw(_record(trial_id))}
+        return {trial_id: failure for trial_id, failure in last.items() if self._records.flaw(trial_id)}
 
     def _failures(self) -> Iterator[dict[str, Any]]:
         for name in durable.names(self.path / "failed"):
@@ -281,10 +295,6 @@ class Store:
     def log(self, trial_id: str) -> Path:
         """The file that a trial's log goes to, in a folder that is there."""
         return durable.place(self.path, f"logs/{trial_id}.log")
-
-
-def _record(trial_id: str) -> str:
-    return f"trials/{trial_id}.parquet"
 
 
 def _weights(trial_id: str, epoch: int) -> str:

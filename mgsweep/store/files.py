@@ -16,7 +16,9 @@ from mgsweep.store.seal import Damaged, sealed, without_seal
 
 log = logging.getLogger("mgsweep")
 
-_UNREADABLE = (OSError, ValueError, pa.ArrowException)
+LEFT_OUT = "left out %s; run the sweep again to have it made anew"
+
+UNREADABLE = (OSError, ValueError, pa.ArrowException)
 
 
 class Files:
@@ -36,7 +38,7 @@ class Files:
         """What was written, without the seal."""
         try:
             content = without_seal(durable.read(self.root / name), seal)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._damaged(name, error) from None
         if content is None:
             raise Damaged(self.root / name, "the seal at its end is missing")
@@ -50,7 +52,7 @@ class Files:
         """The table, or some columns of it."""
         try:
             return tables.from_bytes(durable.read(self.root / name), seal, columns)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._damaged(name, error) from None
 
     def record(self, name: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
@@ -71,7 +73,7 @@ class Files:
                 self.record(name)
         except Damaged as damaged:
             return damaged
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return self._damaged(name, error)
         return None
 
