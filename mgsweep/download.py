@@ -23,16 +23,21 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True)
 class Published:
-    """A file as its publisher offers it: `size` in bytes, `digest` as "md5:..." or "sha256:..."."""
+    """A file as its publisher offers it: `size` in bytes, `digest` as "md5:..." or "sha256:...", or its beginning.
+
+    If only a bound is known, the size is not `exact`. `called` is the file's name if the address does not tell it.
+    """
 
     url: str
     size: int
     digest: str
+    called: str = ""
+    exact: bool = True
 
     @property
     def name(self) -> str:
         """The file's own name."""
-        return self.url.rpartition("/")[2]
+        return self.called or self.url.rpartition("/")[2]
 
 
 def fetch(file: Published, folder: Path, progress: Progress = lambda done, total: None) -> Path:
@@ -73,26 +78,36 @@ def check_room(folder: Path, needed: int) -> None:
 
 def _append(file: Published, part: Path, done: int, progress: Progress) -> None:
     request = urllib.request.Request(file.url, headers={"Range": f"bytes={done}-"} if done else {})
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer, part.open("ab") as out:
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and done:  # nothing is left to send: killed after the last byte
+            return
+        raise
+    with response as answer, part.open("ab") as out:
         if answer.status != 206:  # the server begins anew
             out.truncate(0)
             done = 0
+        length = None if file.exact else answer.headers.get("Content-Length")
+        size = done + int(length) if length else file.size
+        if size > file.size:
+            raise OSError(f"the server offers {size:,} bytes, expected at most {file.size:,}")
         # Never more than was published: an answer can be endless.
-        while done < file.size and (block := answer.read(min(BLOCK, file.size - done))):
+        while done < size and (block := answer.read(min(BLOCK, size - done))):
             out.write(block)
             done += len(block)
-            progress(done, file.size)
+            progress(done, size)
         out.flush()
         os.fsync(out.fileno())
-    if done < file.size:
-        raise OSError(f"the connection ended after {done:,} of {file.size:,} bytes")
+    if done < size and (file.exact or length):
+        raise OSError(f"the connection ended after {done:,} of {size:,} bytes")
 
 
 def _verify(file: Published, part: Path) -> None:
     kind, _, expected = file.digest.partition(":")
     with part.open("rb") as content:
         found = hashlib.file_digest(content, kind).hexdigest()
-    if part.stat().st_size != file.size or found != expected:
+    if (file.exact and part.stat().st_size != file.size) or not found.startswith(expected):
         part.unlink()
         message = f"expected {kind} {expected} as published, got {found}; it was removed, fetch it again"
         raise InvalidInput.of(message, where=str(part))

@@ -71,7 +71,7 @@ class Trial(BaseModel):
     dataset: Name = Field(description="data set, a name of the dataset registry")
     model: Name = Field(description="model family, a name of the model registry")
     backbone: Name = Field("resnet50", description="network of the family")
-    weights: Name = Field("random", description="initial weights of the baseline: random or imagenet")
+    weights: Name = Field("random", description="initial weights of the baseline: random, imagenet, or a file")
     attribution: Name | None = Field(None, description="attribution that the guidance loss acts on")
     depth: Name | None = Field(None, description="where the attribution is read: input, mid1, mid2, mid3 or final")
     loss: Name = Field("none", description="guidance loss; none makes the trial a baseline")

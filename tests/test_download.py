@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -19,18 +20,21 @@ CONTENT = bytes(range(256)) * 20_000  # five blocks
 
 
 class Server(BaseHTTPRequestHandler):
-    """Sends CONTENT; as told it breaks off, ignores ranges or never ends."""
+    """Sends CONTENT; as told it breaks off, ignores ranges, never ends or says the length."""
 
     break_at: ClassVar[int] = 0
     ranges: ClassVar[bool] = True
     endless: ClassVar[bool] = False
+    announced: ClassVar[bool] = False
     asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range", "")
         self.asked.append(wanted)
         start = int(wanted.removeprefix("bytes=").rstrip("-") or 0) if self.ranges else 0
-        self.send_response(206 if start else 200)
+        self.send_response(416 if start >= len(CONTENT) else 206 if start else 200)
+        if self.announced:
+            self.send_header("Content-Length", str(len(CONTENT) - start))
         self.end_headers()
         content = CONTENT[start : self.break_at or None]
         try:
@@ -46,7 +50,7 @@ class Server(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def file() -> Iterator[Published]:
-    Server.break_at, Server.ranges, Server.endless, Server.asked = 0, True, False, []
+    Server.break_at, Server.ranges, Server.endless, Server.announced, Server.asked = 0, True, False, False, []
     with HTTPServer(("127.0.0.1", 0), Server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/data.tar"
@@ -90,6 +94,46 @@ def test_b54_a_wrong_digest_leaves_nothing(file: Published, tmp_path: Path) -> N
 def test_an_endless_answer_ends(file: Published, tmp_path: Path) -> None:
     Server.endless = True
     assert fetch(Published(file.url, file.size, file.digest), tmp_path).read_bytes() == CONTENT
+
+
+@pytest.fixture
+def bounded(file: Published) -> Published:
+    """Of the file only the beginning of its digest is known, and what it is at most."""
+    digest = f"sha256:{hashlib.sha256(CONTENT).hexdigest()[:10]}"
+    return Published(file.url, 10**7, digest, "called.pth", exact=False)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_file_whose_size_is_not_known(announced: bool, bounded: Published, tmp_path: Path) -> None:
+    Server.announced = announced
+    assert fetch(bounded, tmp_path).read_bytes() == CONTENT
+    assert [path.name for path in tmp_path.iterdir()] == ["called.pth"]
+
+
+def test_a_file_whose_size_is_not_known_goes_on_where_it_stopped(bounded: Published, tmp_path: Path) -> None:
+    Server.announced, Server.break_at = True, 2_000_000
+    with pytest.raises(InvalidInput, match="connection ended after 2,000,000 of 5,120,000 bytes"):
+        fetch(bounded, tmp_path)
+    Server.break_at = 0
+    assert fetch(bounded, tmp_path).read_bytes() == CONTENT
+    assert Server.asked == ["", "bytes=2000000-"]
+
+
+def test_what_is_larger_than_it_can_be_is_not_fetched(bounded: Published, tmp_path: Path) -> None:
+    Server.announced = True
+    with pytest.raises(InvalidInput, match="the server offers 5,120,000 bytes, expected at most 5,000,000"):
+        fetch(replace(bounded, size=5_000_000), tmp_path)
+    Server.announced, Server.endless = False, True
+    with pytest.raises(InvalidInput, match=r"expected sha256 [0-9a-f]{10} as published, got"):
+        fetch(replace(bounded, size=6_000_000), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_finished_part_of_a_file_whose_size_is_not_known(bounded: Published, tmp_path: Path) -> None:
+    """As when the process is killed after the last byte."""
+    Server.announced = True
+    (tmp_path / "called.pth.part").write_bytes(CONTENT)
+    assert fetch(bounded, tmp_path).read_bytes() == CONTENT
 
 
 def test_offline_says_what_to_put_where(tmp_path: Path) -> None:

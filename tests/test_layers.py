@@ -31,10 +31,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mgsweep.guidance.losses": FLOOR
     | {"mgsweep.guidance.contracts", "mgsweep.guidance.maps", "mgsweep.guidance.metrics"},
     "mgsweep.guidance.attributions": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
-    "mgsweep.guidance.models": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading"},
+    "mgsweep.guidance.models": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.guidance.reading", "mgsweep.download"},
     "mgsweep.guidance.datasets": FLOOR | {"mgsweep.guidance.contracts", "mgsweep.download"},
     "mgsweep.plan": FLOOR
-    | {"mgsweep.guidance.validity", "mgsweep.guidance.contracts", "mgsweep.guidance.datasets.own"},
+    | {"mgsweep.guidance.validity", "mgsweep.guidance.contracts", "mgsweep.guidance.datasets.own"}
+    | {"mgsweep.guidance.models.sources"},
     "mgsweep.store": FLOOR,
     "mgsweep.runner": KERNEL | {"mgsweep.plan", "mgsweep.store"},
     "mgsweep.screen": FLOOR,
@@ -134,6 +135,7 @@ LIGHT = {
     "mgsweep plan": ["plan", str(ROOT / "sweeps/full_grid.yaml")],
     "mgsweep status": ["status", "--store", "nowhere"],
     "mgsweep schema": ["schema"],
+    "mgsweep weights list": ["weights", "list"],
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mgsweep.cli import data, draw, look
+from mgsweep.cli import data, draw, look, weights
 from mgsweep.cli.run import run
 from mgsweep.errors import InvalidInput, MgsweepError
 
@@ -25,6 +25,7 @@ app.command()(look.trials)
 app.command(name="show")(look.show_trial)
 app.command()(draw.figures)
 app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
 app.command()(look.schema)
 app.command()(look.doctor)
 

@@ -65,7 +65,7 @@ def _execute(
     from mgsweep.runner import Places, preflight
     from mgsweep.screen import Screen
 
-    places = Places(results.path.resolve(), plan.data)
+    places = Places(results.path.resolve(), plan.data, own_weights=plan.weights)
     preflight.check(agenda.to_run, places)
     results.begin(plan.text, plan.trials)
     with Screen(agenda.to_run, quiet) as screen:

@@ -7,6 +7,7 @@ from mgsweep.guidance.contracts import DEPTHS
 from mgsweep.guidance.datasets import DATASETS, FINGERPRINTED
 from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.models import MODELS
+from mgsweep.guidance.models.sources import PUBLISHED
 from mgsweep.trial import Probe, Trial
 
 NO_LOSS = "none"
@@ -37,6 +38,8 @@ def why_invalid(trial: Trial) -> str | None:
     model, dataset = MODELS[trial.model], DATASETS[trial.dataset]
     if trial.backbone not in model.backbones:
         return f"{trial.model} has no backbone {trial.backbone} (it has {', '.join(model.backbones)})"
+    if trial.weights == "imagenet" and (trial.model, trial.backbone) not in PUBLISHED:
+        return f"no ImageNet weights are published for {trial.model} {trial.backbone}"
     if trial.guided and trial.guidance_source == "mask" and not dataset.has_masks:
         return f"{trial.dataset} has no segmentation masks to guide by"
     return next(filter(None, (why_unmeasurable(trial.model, probe) for probe in trial.measured)), None)

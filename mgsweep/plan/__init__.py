@@ -16,6 +16,7 @@ from mgsweep.plan.arguments import override, select
 from mgsweep.plan.document import Document, parse, read
 from mgsweep.plan.grid import Cell, Expansion, expand, misspelt
 from mgsweep.plan.own_data import resolve
+from mgsweep.plan.own_weights import resolve_weights
 from mgsweep.plan.schema import SHARED, TRAINING, Resources, Sweep
 from mgsweep.trial import Probe, Trial
 
@@ -27,7 +28,8 @@ class Plan:
     """What a sweep file asks for.
 
     `trials` are unique and ordered so that a parent stands before its children; `skipped` counts, by reason, the cells
-    of the grids that make no trial; `data` holds the folders the file names, and the own data that it describes.
+    of the grids that make no trial; `data` holds the folders the file names, and the own data that it describes;
+    `weights` the files of weights that it names.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Plan:
     skipped: Mapping[str, int]
     resources: Resources
     data: Mapping[str, Path | OwnData]
+    weights: Mapping[str, Path]
 
     @property
     def baselines(self) -> tuple[Trial, ...]:
@@ -63,13 +66,14 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iter
     document = read(path)
     for assignment in overrides:
         override(document.data, assignment)
-    own = resolve(document)
+    own, weights = resolve(document), resolve_weights(document)
     sweep = parse(document)
     expansions = [expand(document, sweep, number) for number in range(len(sweep.grids))]
     problems = [problem for found in expansions for problem in found.problems]
     problems += _useless_probes(document, sweep, expansions[0].cells if not problems else [])
     problems += _undecided_training(document, sweep)
     problems += _undescribed_data(document, expansions, own)
+    problems += _unknown_files(document, expansions, weights)
     if problems:
         raise InvalidInput(problems)
     return Plan(
@@ -80,6 +84,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iter
         skipped=sum((found.skipped for found in expansions), Counter()),
         resources=sweep.resources,
         data={**{name: _folder(document.path, folder) for name, folder in sweep.data.items()}, **own},
+        weights=weights,
     )
 
 
@@ -145,6 +150,12 @@ def _undescribed_data(document: Document, expansions: list[Expansion], own: Mapp
     used = {cell["dataset"] for found in expansions for cell in found.cells}
     for name in sorted(name for name in used - set(own) if is_own_data(name)):
         yield document.problem(("dataset",), f"{name} is not described; write dataset: {{layout: ..., root: ...}}")
+
+
+def _unknown_files(document: Document, expansions: list[Expansion], known: Mapping[str, Path]) -> Iterator[Problem]:
+    used: set[str] = {cell["weights"] for found in expansions for cell in found.cells if "weights" in cell}
+    for name in sorted(used - {*NAMES["weights"], *known}):
+        yield document.problem(("weights",), f"no file with the content {name} is named; write the path to it")
 
 
 def _useless_probes(document: Document, sweep: Sweep, cells: list[Cell]) -> Iterator[Problem]:

@@ -164,7 +164,7 @@ def _dead_values(document: Document, number: int, cells: list[Cell], lost: list[
     reasons = {
         (key, cell[key]): reason
         for cell, reason in lost
-        for key in ("backbone", "attribution", "depth", "model", "guidance_source")
+        for key in ("backbone", "attribution", "depth", "model", "weights", "guidance_source")
         if key in cell and (key, cell[key]) not in alive
     }
     for (key, value), reason in reasons.items():

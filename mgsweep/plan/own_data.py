@@ -27,7 +27,7 @@ def resolve(document: Document) -> dict[str, OwnData]:
     """
     found: dict[str, OwnData] = {}
     problems: list[Problem] = []
-    for keys, axes in list(_sections(document.data)):
+    for keys, axes in list(sections(document.data)):
         values = axes.get("dataset")
         described = values if isinstance(values, list) else [values]
         for place, value in enumerate(described):
@@ -48,15 +48,15 @@ def resolve(document: Document) -> dict[str, OwnData]:
     return found
 
 
-def _sections(node: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+def sections(node: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Every mapping of the file at which `dataset` may stand, with the keys that lead to it."""
     if isinstance(node, dict):
         yield keys, node
         for key in ("common", "grids", "zip", "when", "exclude", "if", "then"):
-            yield from _sections(node.get(key), (*keys, key))
+            yield from sections(node.get(key), (*keys, key))
     elif isinstance(node, list):
         for place, part in enumerate(node):
-            yield from _sections(part, (*keys, place))
+            yield from sections(part, (*keys, place))
 
 
 def _resolved(document: Document, keys: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[str, OwnData]:

@@ -68,6 +68,9 @@ def _typed(name: str, info: FieldInfo) -> Any:
 def _schema(name: str, info: FieldInfo) -> dict[str, Any]:
     if name == "dataset":
         return {"anyOf": [{"enum": list(NAMES[name])}, _self_contained(OwnDataset.model_json_schema())]}
+    if name == "weights":
+        path = {"type": "string", "pattern": r"[/.]", "description": "path to a file, relative to the sweep file"}
+        return {"anyOf": [{"enum": list(NAMES[name])}, path]}
     return {"enum": list(NAMES[name])} if name in NAMES else TypeAdapter(_typed(name, info)).json_schema()
 
 

@@ -14,7 +14,7 @@ from mgsweep.errors import Diverged, MgsweepError, StoreError
 from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
 from mgsweep.guidance.datasets.cache import prepare
-from mgsweep.guidance.models.weights import imagenet
+from mgsweep.guidance.models.weights import initial
 from mgsweep.guidance.training import Epoch, State, Weights, best_epoch, guided_training
 from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
@@ -145,13 +145,14 @@ def _rows(state: State, progress: list[Row], described: Row) -> list[Row]:
 
 
 def _start(trial: Trial, places: Places, store: Store) -> Weights | None:
-    """Where the weights of a new trial begin: at its baseline's best epoch, at published weights, or (None) drawn.
+    """Where the weights of a new trial begin: at its baseline's best epoch, at the weights of a file, or (None) drawn.
 
     Raises:
         StoreError: the baseline's weights are damaged. Its record is set aside, so that the next run trains it again.
     """
     if not trial.parent or trial.start == "weights":
-        return imagenet(trial.model, trial.backbone, places.weights) if trial.weights == "imagenet" else None
+        file = places.weights_of(trial)
+        return initial(trial.model, trial.backbone, file) if file else None
     try:
         return load_weights(store.weights(trial.parent, best_epoch(store.rows(trial.parent))))
     except StoreError as error:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mgsweep.guidance.datasets import DATASETS
 from mgsweep.guidance.datasets.own import OwnData
+from mgsweep.guidance.models.sources import WeightsFile, own, published
+from mgsweep.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Places:
     data: Mapping[str, Path | OwnData] = field(default_factory=dict)
     cache: Path = field(default_factory=lambda: _folder("MGSWEEP_CACHE", "~/.cache/mgsweep/data"))
     weights: Path = field(default_factory=lambda: _folder("MGSWEEP_WEIGHTS", "~/.cache/mgsweep/weights"))
+    own_weights: Mapping[str, Path] = field(default_factory=dict)
 
     def root(self, dataset: str) -> Path | OwnData | None:
         """The folder of a data set, as the sweep says, else below MGSWEEP_DATA; None for a generated one.
@@ -29,6 +32,18 @@ class Places:
             return None
         folder = DATASETS[dataset].folder or dataset
         return self.data.get(dataset) or self.data.get(folder) or _folder("MGSWEEP_DATA", "data") / folder
+
+    def weights_of(self, trial: Trial) -> WeightsFile | None:
+        """The file that a baseline starts from, as published or the sweep's own; None for random weights.
+
+        Raises:
+            InvalidInput: it is not there.
+        """
+        if trial.weights == "random":
+            return None
+        if trial.weights == "imagenet":
+            return published(trial.model, trial.backbone, self.weights)
+        return own(trial.weights, self.own_weights)
 
 
 def _folder(variable: str, default: str) -> Path:

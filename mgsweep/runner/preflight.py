@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.cache import prepare
-from mgsweep.guidance.models.weights import locate
+from mgsweep.guidance.models.weights import initial
 from mgsweep.plan.schema import Resources
 from mgsweep.runner.places import Places
 from mgsweep.trial import Trial
 
 
 def check(trials: Iterable[Trial], places: Places) -> None:
-    """Decode every data set into the cache and find every weights file.
+    """Decode every data set into the cache and read every weights file.
 
     Raises:
         InvalidInput: all that is missing or damaged, over all data sets and models.
@@ -30,9 +30,11 @@ def check(trials: Iterable[Trial], places: Places) -> None:
         if by_masks and data.train.masks is None:
             message = "guidance_source is mask, and no training image has a segmentation; add them, or guide by box"
             problems.append(Problem(str(places.root(dataset) or dataset), "", message))
-    for model, backbone in sorted({(t.model, t.backbone) for t in trials if t.weights == "imagenet" and not t.guided}):
+    starts = (trial for trial in trials if not trial.guided or trial.start == "weights")
+    for trial in {(trial.model, trial.backbone, trial.weights): trial for trial in starts}.values():
         try:
-            locate(model, backbone, places.weights)
+            if file := places.weights_of(trial):
+                initial(trial.model, trial.backbone, file)
         except InvalidInput as error:
             problems += error.problems
     if problems:

@@ -1,80 +1,117 @@
-"""ImageNet weights of the families, from the files their authors published. Users bring the files; none is fetched."""
+"""Initial weights read from files: checked, translated to our names, and loaded into networks.
+
+Files are opened with `weights_only=True` and nothing else, so that one from elsewhere cannot run code.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mgsweep.errors import InvalidInput, Problem
+from mgsweep.guidance.models import build
+from mgsweep.guidance.models.classifier import Network
+from mgsweep.guidance.models.sources import WeightsFile, verify
 
-FILES = {
-    ("vanilla", "resnet18"): "resnet18-f37072fd.pth",
-    ("vanilla", "resnet34"): "resnet34-b627a593.pth",
-    ("vanilla", "resnet50"): "resnet50-0676ba61.pth",
-    ("xdnn", "resnet50"): "xfixup_resnet50_model_best.pth.tar",
-    ("bcos", "resnet50"): "resnet_50-f46c1a4159.pth",
-}
-"""Published names. Hex digits before the ending are the beginning of the file's sha256."""
-
-SOURCES = {
-    "vanilla": "torchvision, IMAGENET1K_V1",
-    "xdnn": "fast-axiomatic-attribution",
-    "bcos": "B-cos v2",
-}
+NESTED = ("state_dict", "model")
+"""Keys under which training scripts keep the weights among other things."""
 
 
-def imagenet(model: str, backbone: str, folder: Path) -> dict[str, Tensor]:
-    """The published weights under our names, without the 1000-class head.
+def initial(model: str, backbone: str, file: WeightsFile) -> dict[str, Tensor]:
+    """The weights in a file under our names, without a head: what is trained on has other classes.
 
     Raises:
-        InvalidInput: no weights are published for this network, the file is not in `folder`, or it is damaged.
+        InvalidInput: the file is not what it should be, cannot be read, or does not fit the network: all of it.
     """
-    file = locate(model, backbone, folder)
-    digits = re.search(r"-([0-9a-f]{8,})\.", file.name)
-    if digits and not hashlib.sha256(file.read_bytes()).hexdigest().startswith(digits[1]):
-        raise InvalidInput.of("the checksum in its name does not fit its content; download it again", where=str(file))
-    content = torch.load(file, map_location="cpu", weights_only=True)
-    weights = content.get("state_dict", content)
-    prefix = "0." if model == "bcos" else ""  # its network stands in a chain before the logit bias
-    named = {prefix + name.removeprefix("module."): value for name, value in weights.items()}
-    return {name: value for name, value in named.items() if not name.startswith(f"{prefix}fc.")}
+    verify(file)
+    with torch.device("meta"):
+        network = build(model, backbone, 1000).network
+    weights = translated(read(file.path), network)
+    body = {name: value for name, value in weights.items() if not _of_head(name, network)}
+    if wrong := misfits(network, body):
+        raise InvalidInput(Problem(str(file.path), "weights", message) for message in wrong)
+    return body
 
 
-def load(network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+def read(path: Path) -> dict[str, Tensor]:
+    """The tensors in a file, under its own names.
+
+    Raises:
+        InvalidInput: not a file of weights, or one that holds more than tensors.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        held = f"it asks for {named[1]}" if named else "it is damaged, or holds more than tensors"
+        message = f"refused: {held}, and a file that may run code is not read; save a state dict of tensors"
+        raise InvalidInput.of(message, where=str(path), key="weights") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise InvalidInput.of(f"not a readable file of weights: {reason[0]}", where=str(path), key="weights") from None
+    return _tensors(content, path)
+
+
+def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    for key in NESTED:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping):
+        message = f"expected a state dict, names and tensors, got a {type(content).__name__}"
+        raise InvalidInput.of(message, where=str(path), key="weights")
+    others = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
+    if others or not content:
+        message = f"expected a state dict, names and tensors, but {', '.join(others) or 'it is empty'}"
+        message += " is no tensor" if len(others) == 1 else " are no tensors" if others else ""
+        raise InvalidInput.of(message, where=str(path), key="weights")
+    return dict(content)
+
+
+def translated(weights: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """Weights under the names of `network`: without the prefix of a wrapper, inside of the chain that B-cos ends with.
+
+    B-cos networks stand in a chain before their logit bias, and are published with and without it.
+    """
+    named = {re.sub(r"^(module\.|network\.)+", "", name): value for name, value in weights.items()}
+    chained = all(name.startswith("0.") for name in network.state_dict())
+    if chained and not any(name.startswith("0.") for name in named):
+        named = {f"0.{name}": value for name, value in named.items()}
+    return named
+
+
+def _of_head(name: str, network: Network) -> bool:
+    return name.startswith(f"{network.head}.")
+
+
+def misfits(network: Network, weights: Mapping[str, Tensor]) -> list[str]:
+    """Everything that keeps weights from being loaded: missing and unknown names, shapes, values that are no numbers.
+
+    Only the head may be missing.
+    """
+    own = network.state_dict()
+    wrong = [f"{name} is missing" for name in own.keys() - weights.keys() if not _of_head(name, network)]
+    wrong += [f"{name} is not a parameter of the network" for name in weights.keys() - own.keys()]
+    for name in own.keys() & weights.keys():
+        value = weights[name]
+        if own[name].shape != value.shape:
+            wrong.append(f"{name} has shape {tuple(value.shape)}, expected {tuple(own[name].shape)}")
+        elif not value.isfinite().all():
+            wrong.append(f"{name} holds values that are NaN or infinite")
+    return sorted(wrong)
+
+
+def load(network: Network, weights: Mapping[str, Tensor]) -> None:
     """Load initial weights into a bare network. Only its head may be missing: that keeps its fresh weights.
 
     Raises:
-        InvalidInput: names or shapes that do not fit, all of them.
+        InvalidInput: everything that does not fit.
     """
-    own = network.state_dict()
-    wrong = [f"{name} is missing" for name in own.keys() - weights.keys() if "fc" not in name.split(".")]
-    wrong += [f"{name} is not a parameter of the network" for name in weights.keys() - own.keys()]
-    for name in own.keys() & weights.keys():
-        if own[name].shape != weights[name].shape:
-            wrong.append(f"{name} has shape {tuple(weights[name].shape)}, expected {tuple(own[name].shape)}")
-    if wrong:
-        raise InvalidInput(Problem("", "weights", message) for message in sorted(wrong))
-    network.load_state_dict({**own, **weights})
-
-
-def locate(model: str, backbone: str, folder: Path) -> Path:
-    """Where the file is.
-
-    Raises:
-        InvalidInput: no weights are published for this network, or the file is not in `folder`.
-    """
-    name = FILES.get((model, backbone))
-    if name is None:
-        message = f"no ImageNet weights are published for {model} {backbone}; choose weights: random"
-        raise InvalidInput.of(message, key="weights")
-    if not (folder / name).is_file():
-        message = (
-            f"{name} ({SOURCES[model]}) is not there; put it there, or set MGSWEEP_WEIGHTS to the folder that has it"
-        )
-        raise InvalidInput.of(message, where=str(folder), key="weights")
-    return folder / name
+    if wrong := misfits(network, weights):
+        raise InvalidInput(Problem("", "weights", message) for message in wrong)
+    network.load_state_dict({**network.state_dict(), **weights})
