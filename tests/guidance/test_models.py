@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mgsweep.errors import UnknownName
 from mgsweep.guidance.contracts import DEPTHS
 from mgsweep.guidance.models import MODELS, build
-from mgsweep.guidance.models.bcos_layers import BcosConv2d, ExplanationMode
+from mgsweep.guidance.models.bcos_layers import BcosConv2d, ExplanationMode, _Cosine
 from mgsweep.guidance.models.classifier import Classifier
 from mgsweep.guidance.models.resnet import LAYOUTS
 
@@ -104,6 +104,26 @@ def test_explaining_without_gradients_keeps_no_graph(model: str, depth: str) -> 
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_channels_lie_last_in_every_layer_and_on_the_way_back(model: str) -> None:
+    """One layer that answered in another layout would have every later one copy what it is given."""
+    classifier, others = filled(model), []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        others.extend(type(module) for x in (*inputs, output) if x.dim() == 4 and not last(x))
+
+    for module in classifier.network.modules():
+        module.register_forward_hook(look)
+    classifier(random_images())
+    (reading,) = classifier.read(random_images(), ["input"])
+    assert others == []
+    assert last(reading.gradient(torch.tensor([0, 1])))
+
+
+def last(x: Tensor) -> bool:
+    return x.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_initial_weights_follow_from_the_seed(model: str) -> None:
     first, again, other = (fresh(model, seed=seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -164,9 +184,9 @@ def test_the_classifier_stores_nothing_but_its_network(model: str) -> None:
 
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet34", "resnet50", "resnet101"])
 def test_vanilla_equals_torchvision(backbone: str) -> None:
-    ours, referee = filled("vanilla", backbone), getattr(torchvision.models, backbone)(num_classes=CLASSES)
-    referee.load_state_dict(ours.network.state_dict())
-    encoded = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    ours, referee = filled("vanilla", backbone).double(), getattr(torchvision.models, backbone)(num_classes=CLASSES)
+    referee.double().load_state_dict(ours.network.state_dict())
+    encoded = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)).double()
     for training in (True, False):  # train first, so that eval sees the running statistics it left
         torch.testing.assert_close(ours.network.train(training)(encoded), referee.train(training)(encoded))
 
@@ -228,8 +248,8 @@ def test_patch_norms_are_the_lengths_of_the_patches_under_the_kernel() -> None:
     layer = BcosConv2d(4, 1, kernel=3, stride=2, mode=ExplanationMode())
     x = torch.randn(2, 4, 9, 9, generator=torch.Generator().manual_seed(0))
     patches = nn.functional.unfold(x, 3, padding=1, stride=2)
-    norms = layer._patch_norms(x)[0].flatten(2).squeeze(1)
-    torch.testing.assert_close(norms, patches.norm(dim=1), atol=1e-5, rtol=1e-5)
+    *_, norms = _Cosine.apply(x, layer.linear.weight, layer.linear)
+    torch.testing.assert_close(norms.flatten(2).squeeze(1), patches.norm(dim=1), atol=1e-5, rtol=1e-5)
 
 
 def explained(model: Classifier, images: Tensor, constant: bool) -> Tensor:

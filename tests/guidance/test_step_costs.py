@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
 import pytest
 import torch
 from golden import filled
+from operations import Operations
 from splits import CLASSES, random_split
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mgsweep.guidance.attributions import ATTRIBUTIONS
 from mgsweep.guidance.losses import LOSSES
@@ -19,30 +16,6 @@ from mgsweep.guidance.step import guided_loss
 from mgsweep.trial import Trial
 
 ATTRIBUTION = {"vanilla": "ixg", "xdnn": "ixg", "bcos": "bcos"}
-
-
-class Operations(TorchDispatchMode):
-    """Counts every operation by name, and the multiplications and additions of the convolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: Counter[str] = Counter()
-        self.flops = 0
-
-    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = function.overloadpacket.__name__
-        self.calls[name] += 1
-        out = function(*args, **(kwargs or {}))
-        if name == "convolution":
-            x, weight, transposed = args[0], args[1], args[6]
-            # Every weight meets every position of the smaller side of the layer's stride.
-            positions = (x if transposed else out)[0, 0].numel()
-            self.flops += 2 * x.shape[0] * weight.numel() * positions
-        if name == "convolution_backward":
-            gradient, weight, transposed, mask = args[0], args[2], args[7], args[10]
-            positions = (args[1] if transposed else gradient)[0, 0].numel()
-            self.flops += 2 * gradient.shape[0] * weight.numel() * positions * sum(mask[:2])
-        return out
 
 
 def step(model: str, depth: str | None) -> Operations:

@@ -63,7 +63,7 @@ CASES = json.loads((GOLDEN / "train_step.json").read_text())["cases"]
 
 # -log of a pixel far below the largest amplifies float32's rounding: so far from double precision (in which ours equals
 # plain double backward) are the stored numbers themselves.
-ROUNDING = {"vanilla_Input_PPCE": 2e-3, "bcos_Final_PPCE": 2e-2}
+ROUNDING = {"bcos_Input_PPCE": 1e-3, "vanilla_Input_PPCE": 2e-3, "bcos_Final_PPCE": 2e-2}
 
 
 @pytest.mark.parametrize("case", CASES)

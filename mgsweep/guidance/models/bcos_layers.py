@@ -6,14 +6,24 @@ Interpretable CNNs and Vision Transformers, TPAMI 2024, arXiv 2306.10898; their 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from mgsweep.guidance.models.layers import Conv2d, Layer, Pullback, average, convolve, norm_backward
+from mgsweep.guidance.models.layers import (
+    Conv2d,
+    Layer,
+    Pullback,
+    multiply,
+    multiply_back,
+    multiply_gradients,
+    norm_means,
+)
 
 EPSILON = 1e-6
 """Added to the squared norm of a patch, as in the published networks."""
@@ -40,47 +50,86 @@ class ExplanationMode:
             self.active = before
 
 
-class _Cosine(torch.autograd.Function):
-    """The dynamic weights w = |linear| / norms, and what they make of `linear`: (w linear, w).
-
-    One function, as its backward takes half the passes over memory that its parts would.
-    """
+class _UnitKernels(torch.autograd.Function):
+    """Kernels (out, in, k, k) divided by their lengths; of a gradient passes what is orthogonal to them, so divided."""
 
     @staticmethod
-    def forward(ctx: Any, linear: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(linear, norms)
-        ctx.set_materialize_grads(False)  # a standard step has no gradient by the weights
-        weights = linear.abs().div_(norms)
-        return weights * linear, weights
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(weight, dim=(1, 2, 3), keepdim=True)
+        unit = weight / length
+        ctx.save_for_backward(unit, length)
+        return unit
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor | None, to_weights: Tensor | None) -> tuple[Tensor, Tensor]:
-        linear, norms = ctx.saved_tensors
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        unit, length = ctx.saved_tensors
+        along = (gradient * unit).sum((1, 2, 3), keepdim=True)
+        return cast("Tensor", torch.addcmul(gradient, unit, along, value=-1).div_(length))
+
+
+class _Cosine(torch.autograd.Function):
+    """Features `x` under unit kernels, scaled by |cos|: (w linear, w, linear, norms), all of them differentiable.
+
+    `linear` is the convolution, `norms` (B, 1, h', w') are the lengths of the patches of `x`, and w = |linear| / norms
+    the dynamic weights. One function, as its backward takes a third of the passes over memory that its parts would.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, unit: Tensor, layer: Conv2d) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        linear = multiply(x, unit, layer)
+        norms = _over_patches(torch.linalg.vector_norm(x, dim=1, keepdim=True).square_(), layer).add_(EPSILON).sqrt_()
+        ctx.save_for_backward(x, unit, linear, norms)
+        ctx.layer = layer
+        ctx.set_materialize_grads(False)  # a standard step has a gradient by the first only
         weights = linear.abs().div_(norms)
-        weighted = weights * gradient if gradient is not None else torch.zeros_like(weights)
-        along_norms = weighted * linear
-        to_linear = weighted.mul_(2)
-        if to_weights is not None:
-            along_norms.addcmul_(to_weights, weights)
-            to_linear.addcdiv_(linear.sign().mul_(to_weights), norms)
-        return to_linear, along_norms.sum(1, keepdim=True).div_(norms).neg_()
+        return weights * linear, weights, linear, norms
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, Tensor | None, None]:
+        x, unit, linear, norms = ctx.saved_tensors
+        to_linear, to_norms = _through_cosine(linear, norms, *gradients)
+        to_x, to_unit = multiply_gradients(to_linear, x, unit, ctx.layer, ctx.needs_input_grad)
+        if to_x is not None:
+            to_x.addcmul_(x, _from_patches(to_norms.div_(norms), x, ctx.layer))
+        return to_x, to_unit, None
 
 
-def _scaled_by_cosine(linear: Tensor, norms: Tensor) -> tuple[Tensor, Tensor]:
-    return cast("tuple[Tensor, Tensor]", _Cosine.apply(linear, norms))  # type: ignore[no-untyped-call]
+def _through_cosine(
+    linear: Tensor,
+    norms: Tensor,
+    gradient: Tensor | None,
+    to_weights: Tensor | None,
+    to_linear: Tensor | None,
+    to_norms: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Gradients by `linear` and `norms`, from those by the product w linear, by w, and by the two themselves."""
+    if to_weights is None:
+        twice = linear.abs().div_(norms / 2)
+        by_linear = twice.mul_(gradient) if gradient is not None else twice.zero_()
+        along = (by_linear * linear).sum(1, keepdim=True).div_(2)
+    else:
+        product = torch.addcmul(to_weights, gradient, linear, value=2) if gradient is not None else to_weights.clone()
+        by_linear = linear.sign().mul_(product).div_(norms)
+        along = product.add_(to_weights).mul_(linear.abs()).sum(1, keepdim=True).div_(norms * 2)
+    by_norms = along.div_(norms).neg_()
+    return (
+        by_linear if to_linear is None else by_linear.add_(to_linear),
+        by_norms if to_norms is None else by_norms.add_(to_norms),
+    )
 
 
 class _UncenteredNorm(torch.autograd.Function):
     """x scaled by s = weight / std, as (x s, s, variance); differentiable through the first two.
 
-    With N the gradient of an ordinary batch norm, n the normalised input, r = 1 / std and m means by channel, that of
-    x s is N(g) + weight r m(g) (1 - r mean n).
+    With r = 1 / std and means m by channel, the gradient g by x s and h by s become
+    s g - r^3 (weight m(g x) + weight h / count) (x - mean x).
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
+        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)  # several times faster than var_mean
         r = (variance + eps).rsqrt()
         scale = weight * r
         ctx.save_for_backward(x, weight, mean, r)
@@ -92,12 +141,12 @@ class _UncenteredNorm(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor, to_scale: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight, mean, r = ctx.saved_tensors
+        gn, m_g = norm_means(gradient, x, mean, r, ctx.eps)
         count = x.numel() // x.shape[1]
-        to_x, sum_gn, sum_g = norm_backward(gradient, x, weight, mean, r, ctx.eps)
-        of_mean = weight * r * sum_g / count
-        slope = -(of_mean * mean + to_scale * weight * r / count) * r.square()
-        to_x.addcmul_(x, _spread(slope)).add_(_spread(of_mean - mean * slope))
-        return to_x, sum_gn + r * (mean * sum_g + to_scale), None
+        to_weight = r * ((gn / r + mean * m_g) * count + to_scale)
+        slope = -to_weight * weight * r.square() / count
+        to_x = torch.addcmul(_spread(-slope * mean), x, _spread(slope))
+        return to_x.addcmul_(gradient, _spread(weight * r)), to_weight, None
 
 
 def _uncentered_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -118,28 +167,30 @@ class BcosConv2d(Layer):
 
     def vjp(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """(B, K, h, w) -> (B, out, h', w')."""
-        weight = self.linear.weight
-        unit = weight / torch.linalg.vector_norm(weight, dim=(1, 2, 3), keepdim=True)
-        linear, through_kernel = convolve(x, unit, self.linear.stride, self.linear.padding)
-        norms, through_norms = self._patch_norms(x)
-
-        out, dynamic = _scaled_by_cosine(linear, norms)
+        unit = cast("Tensor", _UnitKernels.apply(self.linear.weight))  # type: ignore[no-untyped-call]
+        out, dynamic, linear, norms = _Cosine.apply(x, unit, self.linear)  # type: ignore[no-untyped-call]
 
         def pullback(gradient: Tensor) -> Tensor:
             weighted = gradient * dynamic
             if self.mode.active:
-                return through_kernel(weighted)
-            return through_kernel(2 * weighted) - through_norms((weighted * linear).sum(1, keepdim=True) / norms)
+                return multiply_back(weighted, unit, x.shape, self.linear)
+            by_norms = (weighted * linear).sum(1, keepdim=True) / norms.square()
+            return multiply_back(2 * weighted, unit, x.shape, self.linear) - _from_patches(by_norms, x, self.linear) * x
 
         return out, pullback
 
-    def _patch_norms(self, x: Tensor) -> tuple[Tensor, Pullback]:
-        """`vjp` of the length (B, 1, h', w') of the patch of `x` under the kernel at every position."""
-        kernel, stride, padding = self.linear.kernel_size, self.linear.stride, self.linear.padding
-        area = kernel[0] * kernel[1]
-        means, through_means = average(x.square().sum(1, keepdim=True), kernel, stride, padding)
-        norms = (means * area + EPSILON).sqrt()
-        return norms, lambda gradient: through_means(gradient * area / norms) * x
+
+def _over_patches(squares: Tensor, layer: Conv2d) -> Tensor:
+    """Sums (B, 1, h', w') of squares (B, 1, h, w) over the patch under the kernel at every position."""
+    padding = cast("tuple[int, int]", layer.padding)
+    return F.avg_pool2d(squares, layer.kernel_size, layer.stride, padding) * math.prod(layer.kernel_size)
+
+
+def _from_patches(gradient: Tensor, x: Tensor, layer: Conv2d) -> Tensor:
+    """The adjoint of `_over_patches`, to the size of `x`."""
+    window = (layer.kernel_size, layer.stride, layer.padding, False, True, None)
+    gradient = gradient * math.prod(layer.kernel_size)
+    return cast("Tensor", torch.ops.aten.avg_pool2d_backward(gradient, x.detach()[:, :1], *window))
 
 
 class BatchNormUncentered2d(Layer, nn.BatchNorm2d):

@@ -12,7 +12,7 @@ The tests compare every network with plain double backward in double precision.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -71,18 +71,32 @@ class Conv2d(Layer, nn.Conv2d):
         super().__init__(channels, out, kernel, stride, padding=kernel // 2, bias=False)
 
     def vjp(self, x: Tensor) -> tuple[Tensor, Pullback]:
-        return convolve(x, self.weight, self.stride, self.padding)
+        return multiply(x, self.weight, self), lambda gradient: multiply_back(gradient, self.weight, x.shape, self)
 
 
-def convolve(x: Tensor, weight: Tensor, stride: Any, padding: Any) -> tuple[Tensor, Pullback]:
-    """`vjp` of a convolution by `weight`: back through it goes the transposed one, to exactly the size of `x`."""
-    out = F.conv2d(x, weight, None, stride, padding)
+def multiply(x: Tensor, weight: Tensor, layer: nn.Conv2d) -> Tensor:
+    """The convolution of `x` by `weight`, with the stride and padding of `layer`."""
+    return F.conv2d(x, weight, None, layer.stride, layer.padding)
+
+
+def multiply_back(gradient: Tensor, weight: Tensor, shape: torch.Size, layer: nn.Conv2d) -> Tensor:
+    """Back through `multiply` goes the transposed convolution, to exactly the shape of `x`."""
+    padding = cast("tuple[int, int]", layer.padding)
     covered = [
         (size - 1) * s - 2 * p + k
-        for size, s, p, k in zip(out.shape[2:], stride, padding, weight.shape[2:], strict=True)
+        for size, s, p, k in zip(gradient.shape[2:], layer.stride, padding, weight.shape[2:], strict=True)
     ]
-    rest = [size - c for size, c in zip(x.shape[2:], covered, strict=True)]
-    return out, lambda gradient: F.conv_transpose2d(gradient, weight, None, stride, padding, rest)
+    rest = [size - c for size, c in zip(shape[2:], covered, strict=True)]
+    return F.conv_transpose2d(gradient, weight, None, layer.stride, padding, rest)
+
+
+def multiply_gradients(
+    gradient: Tensor, x: Tensor, weight: Tensor, layer: nn.Conv2d, wanted: Sequence[bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients of `multiply` by `x` and `weight`, where `wanted`."""
+    geometry = (layer.stride, layer.padding, [1, 1], False, [0, 0], 1)
+    to_x, to_weight, _ = torch.ops.aten.convolution_backward(gradient, x, weight, None, *geometry, [*wanted[:2], False])
+    return to_x, to_weight
 
 
 class ReLU(Layer, nn.ReLU):
@@ -159,37 +173,41 @@ class _NormAdjoint(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, g: Tensor, x: Tensor, weight: Tensor, mean: Tensor, r: Tensor, eps: float) -> Tensor:
-        out, sum_gn, sum_g = norm_backward(g, x, weight, mean, r, eps)
-        ctx.save_for_backward(g, x, weight, mean, r, sum_gn, sum_g)
+        gn, m_g = norm_means(g, x, mean, r, eps)
+        ctx.save_for_backward(g, x, weight, mean, r, gn, m_g)
         ctx.eps = eps
-        return out
+        return _norm_adjoint(g, x, weight * r, mean, r, gn, m_g)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, ...]:
-        g, x, weight, mean, r, sum_gn, sum_g = ctx.saved_tensors
-        count = x.numel() // x.shape[1]
-        to_g, sum_hn, sum_h = norm_backward(h, x, weight, mean, r, ctx.eps)
+        g, x, weight, mean, r, gn, m_g = ctx.saved_tensors
+        hn, m_h = norm_means(h, x, mean, r, ctx.eps)
         # With mean 0 and deviation 1 the kernel's reduction of h * n is that of h * g: no product has to be stored.
-        _, sum_hg, _ = norm_backward(h, g, weight, torch.zeros_like(mean), torch.ones_like(r), ctx.eps)
-        gn, hn, m_g, m_h = sum_gn / count, sum_hn / count, sum_g / count, sum_h / count
-        cross = sum_hg / count - m_h * m_g
+        hg, _ = norm_means(h, g, torch.zeros_like(mean), torch.ones_like(r), ctx.eps)
+        to_g = _norm_adjoint(h, x, weight * r, mean, r, hn, m_h)
+        cross = hg - m_h * m_g
         along_n = cross - 3 * gn * hn
         scale = -weight * r.square()
         constant = -(gn * m_h + hn * m_g + along_n * r * mean)
         to_x = torch.addcmul(_spread(scale * constant), h, _spread(scale * gn))
         to_x.addcmul_(g, _spread(scale * hn)).addcmul_(x, _spread(scale * along_n * r))
-        return to_g, to_x, r * (cross - gn * hn) * count, None, None, None
+        return to_g, to_x, r * (cross - gn * hn) * (x.numel() // x.shape[1]), None, None, None
 
 
-def norm_backward(
-    g: Tensor, x: Tensor, weight: Tensor, mean: Tensor, r: Tensor, eps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """N(g), and the sums of g n and of g by channel."""
-    out: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
-        g, x, weight, None, None, mean, r, True, eps, [True, True, True]
+def _norm_adjoint(g: Tensor, x: Tensor, scale: Tensor, mean: Tensor, r: Tensor, gn: Tensor, m_g: Tensor) -> Tensor:
+    """scale (g - m(g) - n m(g n))."""
+    slope = -scale * r * gn
+    return torch.addcmul(_spread(-scale * m_g - slope * mean), x, _spread(slope)).addcmul_(g, _spread(scale))
+
+
+def norm_means(g: Tensor, x: Tensor, mean: Tensor, r: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Means of g n and of g by channel, in one pass over both: the first half of the backward of PyTorch's norm."""
+    _, of_gn, of_g = torch.ops.aten.native_batch_norm_backward(
+        g, x, None, None, None, mean, r, True, eps, [False, True, True]
     )
-    return out
+    count = x.numel() // x.shape[1]
+    return of_gn / count, of_g / count
 
 
 def _spread(channels: Tensor) -> Tensor:
