@@ -130,19 +130,21 @@ def _print_gains(results: Store) -> None:
     from mgsweep.screen import percent, show
 
     found = gains(results.frame())
+    by, title = ("accuracy", "accuracy") if found["accuracy_val"].notna().any() else ("f1", "F1")
     if len(found):
         show(
             [
                 {
+                    **({"data": row["dataset"]} if found["dataset"].nunique() > 1 else {}),
                     "model": row["model"],
                     "attribution": f"{row['attribution']}@{row['depth']}",
                     "loss": row["loss"],
                     "λ": f"{row['lambda_loc']:g}",
                     "epoch": row["epoch"],
-                    "F1": f"{percent(row['f1_val'])} ({100 * (row['f1_val'] - row['f1_val_baseline']):+.1f})",
+                    title: f"{percent(row[f'{by}_val'])} ({100 * (row[f'{by}_val'] - row[f'{by}_val_baseline']):+.1f})",
                     "EPG": f"{percent(row['epg_val'])} ({100 * row['epg_gain']:+.1f})",
                 }
                 for row in found.to_dict("records")
             ],
-            title="Largest EPG gain at <= 2 points of F1, on validation (gain over the baseline)",
+            title=f"Largest EPG gain at <= 2 points of {title}, on validation (gain over the baseline)",
         )
