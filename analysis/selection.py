@@ -105,7 +105,8 @@ def gains(frame: pd.DataFrame, f1_loss: float = 0.02) -> pd.DataFrame:
 
     Returns:
         One row per cell that has a baseline and an epoch good enough: the columns of `fronts` (test values NaN where
-        that epoch was not kept), `f1_val_baseline`, `epg_val_baseline` and `epg_gain`, a difference of fractions.
+        that epoch was not kept), `f1_val_baseline`, `accuracy_val_baseline`, `epg_val_baseline` and `epg_gain`, a
+        difference of fractions.
     """
     guided = at_own_probe(measurements(frame, guided=True, how="left"))
     start = baselines(frame)[["id", *PROBE, "f1_val", "accuracy_val", "epg_val"]].rename(columns={"id": "parent"})
@@ -114,9 +115,7 @@ def gains(frame: pd.DataFrame, f1_loss: float = 0.02) -> pd.DataFrame:
     joined["epg_gain"] = gain.where(joined["guidance_region"] != "outside", -gain)
     reached, needed = score(joined), joined["accuracy_val_baseline"].fillna(joined["f1_val_baseline"]) - f1_loss
     good = joined.assign(score=reached)[reached >= needed].dropna(subset=["epg_gain"])
-    best_first = good.sort_values(["epg_gain", "score"], ascending=False).drop(
-        columns=["score", "accuracy_val_baseline"]
-    )
+    best_first = good.sort_values(["epg_gain", "score"], ascending=False).drop(columns="score")
     return best_first.groupby([*CELL], dropna=False).head(1).sort_index().reset_index(drop=True)
 
 

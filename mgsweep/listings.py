@@ -61,20 +61,32 @@ def state_of(store: Store) -> dict[str, str]:
 
 
 def by_trial(store: Store) -> list[Cells]:
-    """One row for each planned trial: state, the fields that matter, best validation F1 and the EPG there."""
+    """One row for each planned trial: state, the fields that matter, its best scores on validation."""
     states = state_of(store)
-    return [
+    return _without_empty(
         {"id": trial.id, "state": states[trial.id], "trial": label(trial), **_scores(store, trial, states[trial.id])}
         for trial in store.planned()
-    ]
+    )
+
+
+def _without_empty(rows: Iterable[Cells]) -> list[Cells]:
+    """Rows without the columns in which none of them has a value."""
+    rows = list(rows)
+    filled = {key for row in rows for key, value in row.items() if value not in (None, percent(None))}
+    return [{key: value for key, value in row.items() if key in filled or key in ALWAYS} for row in rows]
+
+
+ALWAYS = ("F1", "EPG")
+"""Columns of the trials of any sweep, those that have not begun among them."""
 
 
 def _scores(store: Store, trial: Trial, state: str) -> Cells:
     rows = store.rows(trial.id) if state == "done" else store.progress(trial.id)
     validated = [row for row in rows if row["split"] == "val"]
-    best = max(validated, key=lambda row: (row["f1"], row["epg"] or 0), default={})
+    best = max(validated, key=lambda row: (row["accuracy"] or 0, row["f1"], row["epg"] or 0), default={})
     epochs = max((row["epoch"] for row in rows), default=0)
-    return {"epochs": f"{epochs}/{trial.epochs}", "F1": percent(best.get("f1")), "EPG": percent(best.get("epg"))}
+    scores = {"F1": "f1", "accuracy": "accuracy", "EPG": "epg"}
+    return {"epochs": f"{epochs}/{trial.epochs}", **{name: percent(best.get(key)) for name, key in scores.items()}}
 
 
 def describe(folder: Path, beginning: str) -> None:
@@ -97,7 +109,7 @@ def describe(folder: Path, beginning: str) -> None:
     console.print(f"[bold]{trial.id}[/]  {label(trial)}  [{'green' if state == 'done' else 'yellow'}]{state}[/]")
     show([{"field": key, "value": value} for key, value in trial.to_row().items()])
     rows = store.rows(trial.id) if state == "done" else store.progress(trial.id)
-    show([_short(row) for row in rows])
+    show(_without_empty(map(_short, rows)))
     for file in store.files(trial.id):
         console.print(str(file), soft_wrap=True)
     if failure := store.failures().get(trial.id):
@@ -105,9 +117,15 @@ def describe(folder: Path, beginning: str) -> None:
         console.print(failure["traceback"], markup=False)
 
 
+SCORES = {
+    "f1": "f1", "mean_ap": "mean_ap", "acc.": "accuracy", "worst": "worst_group_accuracy",
+    "epg": "epg", "on obj.": "on_object_epg", "iou": "iou",
+}  # fmt: skip
+
+
 def _short(row: Cells) -> Cells:
     probe = f"{row['probe_attribution']}@{row['probe_depth']}" if row["probe_attribution"] else None
-    scores = {key: percent(row[key]) for key in ("f1", "mean_ap", "epg", "iou")}
+    scores = {name: percent(row[key]) for name, key in SCORES.items()}
     losses = {key: None if row[key] is None else f"{row[key]:.4f}" for key in ("class_loss", "guidance_loss")}
     return {"epoch": row["epoch"], "split": row["split"], "probe": probe, **scores, **losses}
 

@@ -6,11 +6,24 @@ from typing import Annotated
 
 import typer
 
-from mgsweep.cli.options import RESULTS, FormatOption, Only, Set, StoredSweep, StoreFolder, SweepFile, format_of, stored
+from mgsweep.cli.options import (
+    RESULTS,
+    FormatOption,
+    Only,
+    Scale,
+    Set,
+    StoredSweep,
+    StoreFolder,
+    SweepFile,
+    format_of,
+    stored,
+)
 from mgsweep.cli.run import announce
 
 
-def plan(file: SweepFile, store: StoreFolder = RESULTS, set_: Set = None, only: Only = None) -> None:
+def plan(
+    file: SweepFile, store: StoreFolder = RESULTS, scale: Scale = None, set_: Set = None, only: Only = None
+) -> None:
     """Show the trials a sweep file asks for, which are done, and why cells were skipped. Trains and writes nothing."""
     from mgsweep.listings import by_axis
     from mgsweep.plan import load
@@ -18,7 +31,7 @@ def plan(file: SweepFile, store: StoreFolder = RESULTS, set_: Set = None, only: 
     from mgsweep.screen import console, show
     from mgsweep.store import Store
 
-    planned = load(file, set_ or (), only or ())
+    planned = load(file, set_ or (), only or (), scale)
     announce(planned, agenda(planned, Store(store / planned.name)))
     console.print(f"{len(planned.baselines)} baselines, {len(planned.guided)} guided")
     show(by_axis(planned.trials))

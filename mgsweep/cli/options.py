@@ -28,6 +28,7 @@ SweepFile = Annotated[Path, typer.Argument(metavar="FILE", help="Sweep file (YAM
 StoredSweep = Annotated[str, typer.Argument(metavar="SWEEP", help="Name of a sweep in the store, or its file.")]
 StoreFolder = Annotated[Path, typer.Option("--store", envvar="MGSWEEP_STORE", help="Where results are kept.")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=A,B", help="Value(s) in place of the file's.")]
+Scale = Annotated[str | None, typer.Option("--scale", metavar="NAME", help="A size of the file's scales: smoke.")]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="KEY=A,B", help="Only trials with these values.")]
 FormatOption = Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print.")]
 RESULTS = Path("results")

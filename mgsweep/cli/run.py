@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mgsweep.cli.options import RESULTS, Exit, Only, Set, StoreFolder, SweepFile
+from mgsweep.cli.options import RESULTS, Exit, Only, Scale, Set, StoreFolder, SweepFile
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def run(
     file: SweepFile,
     store: StoreFolder = RESULTS,
+    scale: Scale = None,
     set_: Set = None,
     only: Only = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would run, and stop.")] = False,
@@ -40,14 +41,14 @@ def run(
     from mgsweep.plan import load
     from mgsweep.store import Store
 
-    plan = load(file, set_ or (), only or ())
+    plan = load(file, set_ or (), only or (), scale)
     results = Store(store / plan.name)
     agenda = runner.agenda(plan, results, _causes(retry or []))
     announce(plan, agenda)
     if dry_run:
         return
     outcome = _execute(plan, agenda, results, local, address, quiet, verbose) if agenda.to_run else None
-    raise typer.Exit(_summarise(plan, agenda, outcome, results, file))
+    raise typer.Exit(_summarise(plan, agenda, outcome, results, file, scale))
 
 
 def _causes(retry: list[str]) -> list[str]:
@@ -100,11 +101,14 @@ def announce(plan: Plan, agenda: Agenda) -> None:
         console.print(f"[dim]skipped {count}: {reason}[/]")
 
 
-def _summarise(plan: Plan, agenda: Agenda, outcome: Outcome | None, results: Store, file: Path) -> Exit:
+def _summarise(
+    plan: Plan, agenda: Agenda, outcome: Outcome | None, results: Store, file: Path, scale: str | None
+) -> Exit:
     """The last lines of a run: what came of it and what to type next."""
     from mgsweep.screen import console
 
-    again = f"mgsweep run {file}" + ("" if results.path.parent == RESULTS else f" --store {results.path.parent}")
+    elsewhere = "" if results.path.parent == RESULTS else f" --store {results.path.parent}"
+    again = f"mgsweep run {file}" + (f" --scale {scale}" if scale else "") + elsewhere
     if agenda.to_run and (outcome is None or outcome.unfinished):
         console.print(f"[yellow]interrupted[/]; every finished epoch is kept. Resume: [bold]{again}[/]")
         return Exit.INTERRUPTED
@@ -115,7 +119,9 @@ def _summarise(plan: Plan, agenda: Agenda, outcome: Outcome | None, results: Sto
             f"[red]{failed} failed[/]. Look: [bold]mgsweep trials {plan.name}[/]  Again: [bold]{again} --retry all[/]"
         )
         return Exit.FAILED
-    console.print(f"[green]all {len(plan.trials)} done[/]. Next: [bold]mgsweep figures {file}[/]")
+    console.print(
+        f"[green]all {len(plan.trials)} done[/]. Next: [bold]mgsweep figures {plan.name if scale else file}[/]"
+    )
     return Exit.DONE
 
 
@@ -124,19 +130,21 @@ def _print_gains(results: Store) -> None:
     from mgsweep.screen import percent, show
 
     found = gains(results.frame())
+    by, title = ("accuracy", "accuracy") if found["accuracy_val"].notna().any() else ("f1", "F1")
     if len(found):
         show(
             [
                 {
+                    **({"data": row["dataset"]} if found["dataset"].nunique() > 1 else {}),
                     "model": row["model"],
                     "attribution": f"{row['attribution']}@{row['depth']}",
                     "loss": row["loss"],
                     "λ": f"{row['lambda_loc']:g}",
                     "epoch": row["epoch"],
-                    "F1": f"{percent(row['f1_val'])} ({100 * (row['f1_val'] - row['f1_val_baseline']):+.1f})",
+                    title: f"{percent(row[f'{by}_val'])} ({100 * (row[f'{by}_val'] - row[f'{by}_val_baseline']):+.1f})",
                     "EPG": f"{percent(row['epg_val'])} ({100 * row['epg_gain']:+.1f})",
                 }
                 for row in found.to_dict("records")
             ],
-            title="Largest EPG gain at <= 2 points of F1, on validation (gain over the baseline)",
+            title=f"Largest EPG gain at <= 2 points of {title}, on validation (gain over the baseline)",
         )

@@ -12,7 +12,7 @@ from typing import Any
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.validity import NAMES, is_own_data, why_unmeasurable
-from mgsweep.plan.arguments import override, select
+from mgsweep.plan.arguments import override, rescale, select
 from mgsweep.plan.document import Document, parse, read
 from mgsweep.plan.grid import Cell, Expansion, expand, misspelt
 from mgsweep.plan.own_data import resolve
@@ -52,18 +52,23 @@ class Plan:
         return tuple(trial for trial in self.trials if trial.guided)
 
 
-def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iterable[str] = ()) -> Plan:
+def load(
+    path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iterable[str] = (), scale: str | None = None
+) -> Plan:
     """Read a sweep file and derive its trials.
 
     Args:
         path: the sweep file.
         overrides: assignments as of `--set`, see `arguments.override`.
         only: assignments as of `--only`, see `arguments.select`.
+        scale: a name of the file's section `scales`, which is written over the rest; the plan's name then ends with it.
 
     Raises:
         InvalidInput: every mistake in the file and the arguments, each with file, line, key and what to do.
     """
     document = read(path)
+    if scale is not None:
+        rescale(document.data, scale)
     for assignment in overrides:
         override(document.data, assignment)
     own, weights = resolve(document), resolve_weights(document)
@@ -77,7 +82,7 @@ def load(path: str | os.PathLike[str], overrides: Iterable[str] = (), only: Iter
     if problems:
         raise InvalidInput(problems)
     return Plan(
-        name=sweep.name or document.path.stem,
+        name=(sweep.name or document.path.stem) + (f"-{scale}" if scale else ""),
         source=document.path,
         text=document.path.read_text(encoding="utf-8"),
         trials=select(_staged(sweep, [found.trials for found in expansions]), only),

@@ -1,4 +1,4 @@
-"""`--set` and `--only`: changing a sweep from the command line, in Hydra's spelling `key=value,value`."""
+"""`--scale`, `--set` and `--only`: changing a sweep from the command line, in Hydra's spelling `key=value,value`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ from mgsweep.errors import InvalidInput, did_you_mean
 from mgsweep.guidance.validity import NAMES, is_own_data
 from mgsweep.plan.schema import AXES
 from mgsweep.trial import Trial, normalise
+
+
+def rescale(data: dict[str, Any], scale: str) -> None:
+    """Write what the sweep file's own section `scales.<scale>` says over the rest of its data.
+
+    Raises:
+        InvalidInput: the file has no such scale, or it changes a key that is tied to others.
+    """
+    scales = data.get("scales") or {}
+    if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
+        known = f" (known: {', '.join(map(str, scales))})" if scales else "; the file has none under scales"
+        raise InvalidInput.of(f"unknown scale {scale!r}{did_you_mean(scale, map(str, scales))}{known}", where="--scale")
+    for key, value in scales[scale].items():
+        if key == "resources":
+            data[key] = value
+        elif key in AXES:  # others are named by the check of the whole file
+            _assign(data, key, value, "--scale")
 
 
 def override(data: dict[str, Any], assignment: str) -> None:
@@ -28,9 +45,13 @@ def override(data: dict[str, Any], assignment: str) -> None:
         data[section] = {**(data.get(section) or {}), name: value}
         return
     _check_key(key, "--set")
+    _assign(data, key, value, "--set")
+
+
+def _assign(data: dict[str, Any], key: str, value: Any, option: str) -> None:
     grids = [grid for grid in data.get("grids") or [] if isinstance(grid, dict)]
     for place in [data, *grids]:
-        _refuse_tied(place, key)
+        _refuse_tied(place, key, option)
         for part in (place, place.get("baseline"), place.get("guided")):
             if isinstance(part, dict):
                 part.pop(key, None)
@@ -71,10 +92,10 @@ def _check_key(key: str, option: str) -> None:
         raise InvalidInput.of(f"unknown key {key!r}{did_you_mean(key, AXES)}", where=option)
 
 
-def _refuse_tied(place: Mapping[str, Any], key: str) -> None:
+def _refuse_tied(place: Mapping[str, Any], key: str, option: str) -> None:
     tied = [*(place.get("zip") or []), *_consequences(place)]
     if any(key in axes for axes in tied):
-        raise InvalidInput.of(f"{key} is tied to other axes by zip or when; choose trials with --only", where="--set")
+        raise InvalidInput.of(f"{key} is tied to other axes by zip or when; choose trials with --only", where=option)
 
 
 def _consequences(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -228,6 +228,12 @@ class Resources(Section):
         return max(1, int(self.cpu))
 
 
+class Scale(Axes):
+    """A smaller or larger form of a sweep: what it says takes the place of all that the file says about these keys."""
+
+    resources: Resources = Field(Resources(), description="what one trial then occupies")
+
+
 class Sweep(Section):
     """A sweep file of mgsweep."""
 
@@ -239,4 +245,5 @@ class Sweep(Section):
     baseline: Settings = Field(Settings(), description="settings of the unguided stage")
     guided: Settings = Field(Settings(), description="settings of the guided stage")
     probes: list[ProbeEntry] = Field([], description="where else to measure, beside each trial's own attribution")
+    scales: dict[str, Scale] = Field({}, description="other sizes of the sweep by name, as in --scale smoke")
     grids: list[Grid] = Field(min_length=1, description="the trials are the union of these grids")
