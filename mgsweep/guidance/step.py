@@ -32,12 +32,14 @@ def guided_loss(
     usable: Tensor,
     device: torch.device,
     crops: Crops | None = None,
+    share: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """BCE (mean) + lambda * guidance loss (summed over images, as published: lambdas depend on it), paper eq. 1.
 
     Args:
         index, classes, usable: images of the step (B,), a class drawn for each, whether its boxes may be used.
         crops: how each of them is augmented.
+        share: of the step's images that these are. The losses of micro-batches add up to the loss of their step.
 
     Returns:
         The loss, and for the epoch's row (BCE summed over images, guidance loss, images guided, masks empty).
@@ -48,7 +50,9 @@ def guided_loss(
     guided = usable.nonzero().squeeze(1)  # on the host, so that a step without annotated images is a standard step
     if not trial.guided or len(guided) == 0:
         entropy = binary_cross_entropy_with_logits(model(images), labels)
-        return entropy, torch.stack([entropy.detach().double() * len(index), *torch.zeros(3, device=device).double()])
+        return share * entropy, torch.stack(
+            [entropy.detach().double() * len(index), *torch.zeros(3, device=device).double()]
+        )
     pairs = split.pair_of[index[guided], classes[guided]]
     masks = guidance_masks(trial, split, pairs, device, crops and crops[guided])
     (reading,) = model.read(images, [str(trial.depth)])
@@ -59,7 +63,7 @@ def guided_loss(
     seen = (~masks if trial.guidance_region == "outside" else masks).any(2).any(1)
     guidance = (LOSSES[trial.loss](maps[guided.to(device)], masks) * seen).sum()
     parts = (entropy.detach() * len(index), guidance.detach(), seen.sum(), (~seen).sum())
-    return entropy + trial.lambda_loc * guidance, torch.stack([part.double() for part in parts])
+    return share * entropy + trial.lambda_loc * guidance, torch.stack([part.double() for part in parts])
 
 
 def guidance_masks(

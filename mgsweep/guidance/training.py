@@ -62,6 +62,8 @@ def guided_training(
     start: Weights | None = None,
     resume: State | None = None,
     device: str | torch.device = "cpu",
+    micro_batch: int | None = None,
+    checkpoint_stages: bool = False,
 ) -> Iterator[Epoch]:
     """Train `trial` on `data`, yielding after every epoch, then once for every kept epoch as it is measured on test.
 
@@ -76,12 +78,17 @@ def guided_training(
         start: initial weights of the bare network.
         resume: the state of the last epoch that was yielded.
         device: where to compute.
+        micro_batch: at most so many images are computed at a time. A step adds up its parts' gradients, which is the
+            same but for rounding, unless batch norm couples images: its batch is then the part, not the step.
+        checkpoint_stages: keep only the inputs of a network's stages for the backward and compute the rest again: the
+            same step (a guided one but for rounding), in less memory and more time.
 
     Raises:
         Diverged: a loss became NaN or infinite; the epochs yielded before stand.
     """
     device = torch.device(device)
     model = _model(trial, len(data.classes), start, device)
+    model.checkpoint_stages = checkpoint_stages
     state = resume or State()
     if state.epoch < trial.epochs:
         optimiser = torch.optim.Adam(model.parameters(), lr=trial.learning_rate)
@@ -89,7 +96,7 @@ def guided_training(
             model.network.load_state_dict(resume.network)
             optimiser.load_state_dict(dict(resume.optimiser))
         for number in range(state.epoch + 1, trial.epochs + 1):
-            rows = _rows_of_epoch(trial, model, optimiser, data, number, device)
+            rows = _rows_of_epoch(trial, model, optimiser, data, number, device, micro_batch)
             state = _after_epoch(trial, state, model, optimiser, number, rows)
             yield Epoch(number, rows, state)
     for number in sorted(state.members):
@@ -111,21 +118,34 @@ def _model(trial: Trial, classes: int, start: Weights | None, device: torch.devi
 
 
 def _rows_of_epoch(
-    trial: Trial, model: Classifier, optimiser: torch.optim.Optimizer, data: Data, number: int, device: torch.device
+    trial: Trial,
+    model: Classifier,
+    optimiser: torch.optim.Optimizer,
+    data: Data,
+    number: int,
+    device: torch.device,
+    micro_batch: int | None,
 ) -> tuple[Row, ...]:
     """Train one epoch and validate. A baseline is only classified: its attributions wait for the best epoch."""
     clock = _Clock(device)
-    trained = train_epoch(trial, model, optimiser, data.train, number, device)
-    own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth}
+    trained = train_epoch(trial, model, optimiser, data.train, number, device, micro_batch)
+    own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth, "micro_batch": micro_batch}
     train_row = {"epoch": number, "split": "train", **own, **trained, **clock.read()}
     validated = evaluate(model, data.val, trial.measured if trial.guided else (), device)
     held_out(validated, validated)
     cost = clock.read()
-    return (train_row, *({"epoch": number, "split": "val", **row, **cost} for row in validated))
+    where = {"epoch": number, "split": "val", "micro_batch": micro_batch}
+    return (train_row, *({**where, **row, **cost} for row in validated))
 
 
 def train_epoch(
-    trial: Trial, model: Classifier, optimiser: torch.optim.Optimizer, split: Split, number: int, device: torch.device
+    trial: Trial,
+    model: Classifier,
+    optimiser: torch.optim.Optimizer,
+    split: Split,
+    number: int,
+    device: torch.device,
+    micro_batch: int | None = None,
 ) -> Row:
     """One pass over the training split in the order of the trial's seed.
 
@@ -142,12 +162,12 @@ def train_epoch(
     sums = torch.zeros(4, dtype=torch.float64, device=device)
     for index in order.split(trial.batch_size):
         optimiser.zero_grad(set_to_none=True)
-        loss, parts = guided_loss(
-            trial, model, split, index, classes[index], usable[index], device, crops and crops[index]
-        )
-        loss.backward()
+        for part in index.split(micro_batch or len(index)):
+            given = (part, classes[part], usable[part], device, crops and crops[part])
+            loss, parts = guided_loss(trial, model, split, *given, share=len(part) / len(index))
+            loss.backward()
+            sums += parts
         optimiser.step()
-        sums += parts
     entropy, guidance, guided, empty = sums.tolist()
     if not math.isfinite(entropy + guidance):
         raise Diverged(
@@ -221,7 +241,8 @@ def _rows_of_member(
         before = (row for row in state.rows if (row["epoch"], row["split"]) == (number, "val"))
         held_out(measured, measured if name == "val" else [*before, *rows])
         cost = clock.read()
-        rows += [{"epoch": number, "split": name, **row, **cost} for row in measured]
+        trained = next((row.get("micro_batch") for row in state.rows if row["epoch"] == number), None)
+        rows += [{"epoch": number, "split": name, "micro_batch": trained, **row, **cost} for row in measured]
     return tuple(rows)
 
 

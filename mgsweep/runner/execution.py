@@ -39,11 +39,11 @@ class Busy(MgsweepError):
 
 
 def train_on_data(
-    trial: Trial, places: Places, *, start: Weights | None, resume: State | None, device: torch.device
+    trial: Trial, places: Places, *, start: Weights | None, resume: State | None, device: torch.device, **memory: Any
 ) -> Iterator[Epoch]:
-    """The real training: `guided_training` on the decoded data set. `start` and `resume` are explained there."""
+    """The real training: `guided_training` on the decoded data set. The other arguments are explained there."""
     data = prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
-    return guided_training(trial, data, start=start, resume=resume, device=device)
+    return guided_training(trial, data, start=start, resume=resume, device=device, **memory)
 
 
 def execute(trial: Trial, places: Places, threads: int = 1, training: Training = train_on_data) -> Generator[Row]:

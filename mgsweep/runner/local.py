@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
 from mgsweep.runner.execution import Training, execute, train_on_data
@@ -24,7 +26,7 @@ def run(
     while trial := schedule.next():
         listener.started(trial)
         try:
-            for row in execute(trial, places, resources.threads, training):
+            for row in execute(trial, places, resources.threads, partial(training, **resources.memory)):
                 listener.progressed(trial, row)
         except Exception as error:
             schedule.fail(trial)

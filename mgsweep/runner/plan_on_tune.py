@@ -6,6 +6,7 @@ Import this after `cluster.configure`: Ray reads its environment when it is impo
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ray import tune
@@ -117,6 +118,7 @@ class Relay(tune.Callback):
 
 def tuner(searcher: PlanSearcher, relay: Relay, places: Places, resources: Resources, training: Training) -> tune.Tuner:
     """A Tuner that runs what the searcher hands out, its own files in a corner of the results that can be deleted."""
+    training = partial(training, **resources.memory)
     trainable = tune.with_parameters(TrialRun, places=places, threads=resources.threads, training=training)
     bundle = {"CPU": resources.cpu, "GPU": resources.gpu}
     return tune.Tuner(

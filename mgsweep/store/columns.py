@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mgsweep.trial import CONFIG, Trial
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ COLUMNS = (
     Column("false_negatives", pa.list_(pa.int64()), "count", "images", "per class"),
     Column("seconds", pa.float64(), "provenance", "s", "time this took"),
     Column("peak_memory", pa.int64(), "provenance", "bytes", "largest memory so far: of the GPU, or of the process"),
+    Column("micro_batch", pa.int64(), "provenance", "images", "computed at a time in training; null: the whole batch"),
     Column("device", pa.string(), "provenance", "", "what it ran on"),
     Column("host", pa.string(), "provenance", "", "machine it ran on"),
     Column("started", pa.timestamp("us", tz="UTC"), "provenance", "", "when this attempt at the trial began"),

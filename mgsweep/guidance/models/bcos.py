@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import cast
@@ -62,6 +63,10 @@ class BcosNetwork(Network):
     def explaining(self) -> AbstractContextManager[None]:
         """Hold |cos| and the norms' standard deviations constant in gradients."""
         return self.mode.open()
+
+    def as_now(self) -> Callable[[], AbstractContextManager[None]]:
+        """The mode as it is."""
+        return partial(self.mode.open, self.mode.active)
 
 
 class AddInverse(nn.Module):

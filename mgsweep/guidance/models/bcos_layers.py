@@ -41,9 +41,9 @@ class ExplanationMode:
         self.active = False
 
     @contextmanager
-    def open(self) -> Iterator[None]:
-        """Active inside; afterwards as before, whatever happened."""
-        before, self.active = self.active, True
+    def open(self, active: bool = True) -> Iterator[None]:
+        """Active inside, or not; afterwards as before, whatever happened."""
+        before, self.active = self.active, active
         try:
             yield
         finally:
@@ -56,7 +56,7 @@ class _UnitKernels(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor) -> Tensor:
         length = torch.linalg.vector_norm(weight, dim=(1, 2, 3), keepdim=True)
-        unit = weight / length
+        unit: Tensor = weight / length
         ctx.save_for_backward(unit, length)
         return unit
 
@@ -65,7 +65,7 @@ class _UnitKernels(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         unit, length = ctx.saved_tensors
         along = (gradient * unit).sum((1, 2, 3), keepdim=True)
-        return cast("Tensor", torch.addcmul(gradient, unit, along, value=-1).div_(length))
+        return torch.addcmul(gradient, unit, along, value=-1).div_(length)
 
 
 class _Cosine(torch.autograd.Function):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mgsweep.errors import UnknownName
 from mgsweep.guidance.contracts import DEPTHS
 from mgsweep.guidance.models.layers import Layer, Pullback, chain
+from mgsweep.guidance.models.recomputing import recomputed
 from mgsweep.guidance.reading import Reading
 
 
@@ -35,6 +36,10 @@ class Network(nn.Module):
         """While open, pullbacks of a dynamic-linear network treat its dynamic weights as constants."""
         return nullcontext()
 
+    def as_now(self) -> Callable[[], AbstractContextManager[None]]:
+        """What to open later for pullbacks to treat dynamic weights as they do now."""
+        return nullcontext
+
 
 class Classifier(nn.Module):
     """`network` behind the `encoding` of images in [0, 1].
@@ -47,6 +52,8 @@ class Classifier(nn.Module):
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self.encoding = encoding
+        self.checkpoint_stages = False
+        """Whether a step keeps the inputs of stages alone and computes the rest again: less memory for more time."""
 
     def _encoded(self, images: Tensor) -> Tensor:
         encoded: Tensor = self.encoding(images)
@@ -54,8 +61,16 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] -> logits (B, C)."""
+        if self._recomputes():
+            return self.read(images, DEPTHS[-1:])[0].logits
         logits: Tensor = self.network(self._encoded(images))
         return logits
+
+    def _recomputes(self) -> bool:
+        return self.checkpoint_stages and torch.is_grad_enabled()
+
+    def _vjp(self, x: Tensor, step: Sequence[Layer]) -> tuple[Tensor, Pullback]:
+        return recomputed(x, step, self.network.as_now) if self._recomputes() else chain(x, *step)
 
     def read(self, images: Tensor, depths: Sequence[str]) -> list[Reading]:
         """One forward pass of images (B, 3, H, W) in [0, 1], read at each of the depths.
@@ -68,7 +83,7 @@ class Classifier(nn.Module):
         features, pulls = [], []
         for number, step in enumerate(self.network.steps()):
             features.append(x)
-            x, pull = chain(x, *step)
+            x, pull = self._vjp(x, step)
             pulls.append(pull if number >= min(cuts) else None)  # what lies below is never pulled through, and let go
         return [Reading(x, features[cut], _through(pulls[cut:]), self.network.explaining) for cut in cuts]
 

@@ -1,0 +1,64 @@
+"""Keeping less for the backward: of a stage its input alone, the rest computed again when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from mgsweep.guidance.models.layers import Layer, Pullback, chain
+
+Context = Callable[[], AbstractContextManager[None]]
+
+
+def recomputed(x: Tensor, layers: Sequence[Layer], again: Callable[[], Context]) -> tuple[Tensor, Pullback]:
+    """`vjp` of layers one after the other that keeps `x`, and of its pullback the gradient given to it.
+
+    What `chain` gives, by the same operations on the same numbers; gradients add up in another order only where a
+    pullback was used. Statistics that layers keep of their inputs are updated by the first computation alone. It costs
+    another forward pass, and an attribution two more.
+
+    Args:
+        again: asked when a pullback is called, gives the context in which it has to be computed again.
+    """
+
+    def once(function: Callable[..., Tensor], *given: Tensor, first: Context, context: Context) -> Tensor:
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return first(), _both(_kept(layers), context())
+
+        options = {"use_reentrant": False, "preserve_rng_state": False, "context_fn": contexts}
+        return cast("Tensor", checkpoint(function, *given, **options))  # type: ignore[arg-type]
+
+    def forward(x: Tensor) -> Tensor:
+        return chain(x, *layers)[0]
+
+    def back(x: Tensor, gradient: Tensor) -> Tensor:
+        return chain(x, *layers)[1](gradient)
+
+    def pullback(gradient: Tensor) -> Tensor:
+        return once(back, x, gradient, first=lambda: _kept(layers), context=again())
+
+    return once(forward, x, first=nullcontext, context=nullcontext), pullback
+
+
+@contextmanager
+def _both(one: AbstractContextManager[None], other: AbstractContextManager[None]) -> Iterator[None]:
+    with one, other:
+        yield
+
+
+@contextmanager
+def _kept(layers: Sequence[Layer]) -> Iterator[None]:
+    """Afterwards the layers' buffers are what they were, so that nothing is counted twice."""
+    buffers = [buffer for layer in layers for buffer in layer.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in zip(buffers, before, strict=True):
+                buffer.copy_(value)
