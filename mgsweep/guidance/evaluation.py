@@ -90,10 +90,10 @@ def _measured(
         on_object = maps.new_zeros(len(maps))
         if objects is not None:
             on_object[rows] = metrics.on_object_epg(maps[rows], masks[rows], objects)
-        undefined = ~metrics.has_energy(maps, masks)
-        columns = (metrics.epg(maps, masks), undefined, metrics.adaptive_iou(maps, masks), on_object, segmented)
+        fixed, adaptive = metrics.ious(maps, masks)
+        columns = (metrics.epg(maps, masks), ~metrics.has_energy(maps, masks), adaptive, on_object, segmented)
         of_pairs = torch.stack([column.to(device, torch.float32) for column in columns], dim=1)
-        values.append(torch.cat([of_pairs, metrics.ious(maps, masks)], dim=1))
+        values.append(torch.cat([of_pairs, fixed], dim=1))
     return torch.stack(values)
 
 
