@@ -14,11 +14,11 @@ from analysis.report import frames
 from analysis.report.commands import commands
 from analysis.report.results import Results
 from analysis.report.shortened import SCALE, four_digits, looked_up, plain, scaled, value_of, whole
-from analysis.selection import METRICS, fronts, gains
+from analysis.selection import CELL, METRICS, PROBE, baselines, fronts, measurements
 from mgsweep import __version__
 from mgsweep.pareto import hypervolume
 from mgsweep.store.states import STATES
-from mgsweep.trial import CONFIG, Trial
+from mgsweep.trial import Trial
 
 Cells = dict[str, Any]
 
@@ -55,7 +55,8 @@ def content(results: Results, run: str, live: bool) -> Cells:
     rows = results.rows
     trials = frames.asked_or_stored(results.planned, rows)
     measured = frames.measured(rows)
-    chosen = frames.chosen(measured)
+    guided, starts = measurements(measured, guided=True, how="left"), baselines(measured)
+    chosen = frames.chosen(guided, starts)
     place = pd.Series(trials.index, index=trials["id"])
     place = place[~place.index.duplicated()]
     axes = [_axis(key, values) for key, values in frames.axes(trials).items()]
@@ -75,9 +76,9 @@ def content(results: Results, run: str, live: bool) -> Cells:
         "axes": axes,
         "fixed": _fixed(trials, {axis["key"] for axis in axes}),
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, place, run),
-        "points": _points(frames.points(measured, chosen), place),
+        "points": _points(frames.points(guided, starts, chosen), place),
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), place),
-        "best": _best(measured, place),
+        "best": _best(chosen, fronts(measured), place),
         "failures": _failures(results.failures, place),
         "provenance": _provenance(rows),
         "missing": list(_missing(trials, rows)),
@@ -181,26 +182,19 @@ def _curves(curves: pd.DataFrame, place: pd.Series[int]) -> Cells:
     }
 
 
-def _best(rows: pd.DataFrame, place: pd.Series[int]) -> Cells:
-    """For the tiles: the largest gain, and the largest area under a front of F1 and EPG on test."""
+def _best(chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) -> Cells:
+    """For the tiles: the largest gain on validation, and the largest area under a front of F1 and EPG on test."""
     found: Cells = {}
-    gained = gains(rows, frames.F1_LOSS)
-    if len(gained):
-        top = gained.iloc[int(gained["epg_gain"].argmax())]
-        found["gain"] = {
-            "trial": int(place[top["id"]]),
-            "epoch": int(top["epoch"]),
-            "epg": float(top["epg_gain"]),
-            "f1": float(top["f1_val"] - top["f1_val_baseline"]),
-        }
-    members = fronts(rows)
+    gained = chosen.assign(f1=chosen["f1_val"] - chosen["f1_start"], epg=chosen["epg_val"] - chosen["epg_start"])
+    near = gained[gained["f1_val"] >= gained["f1_start"] - frames.F1_LOSS].dropna(subset="epg")
+    if len(near):
+        top = near.iloc[int(near["epg"].argmax())]
+        found["gain"] = {"trial": int(place[top["id"]]), "epg": float(top["epg"]), "f1": float(top["f1"])}
     if len(members):
-        cells = members.groupby(
-            [*(key for key in CONFIG if key != "lambda_loc"), "probe_attribution", "probe_depth"], dropna=False
-        )
+        cells = members.groupby([*CELL, *PROBE], dropna=False)
         areas = cells[["f1", "epg"]].apply(lambda points: hypervolume(points, (0, 0)))
-        first = cells["id"].first()
-        found["hypervolume"] = {"trial": int(place[first.iloc[areas.argmax()]]), "area": float(areas.max())}
+        first = cells["id"].first().iloc[int(areas.argmax())]
+        found["hypervolume"] = {"trial": int(place[first]), "area": float(areas.max())}
     return found
 
 

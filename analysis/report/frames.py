@@ -1,14 +1,14 @@
 """What the page shows, as small frames: pure functions over what is stored.
 
-All take the rows of `Store.frame()`, those of unfinished trials among them if the page is to show them, and `trials`:
-one row per trial that was ever asked for, with `id`, `state` and CONFIG.
+`rows` are those of `Store.frame()`, with those of unfinished trials if the page is to show them; `trials` has one row
+per trial that was ever asked for, with `id`, `state` and CONFIG.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-from analysis.selection import METRICS, PROBE, at_own_probe, baselines, measurements
+from analysis.selection import METRICS, PROBE, at_own_probe
 from mgsweep.trial import CONFIG
 
 F1_LOSS = 0.02
@@ -49,54 +49,60 @@ def axes(trials: pd.DataFrame) -> dict[str, list[object]]:
 
 
 def measured(rows: pd.DataFrame) -> pd.DataFrame:
-    """What selections look at, and no more: with the rest a million rows take three times as long."""
+    """The rows and columns that selections look at, and no more."""
     keep = ["id", "epoch", "split", *PROBE, *CONFIG, *METRICS]
     return rows.loc[rows["split"] != "train", keep]
 
 
-def chosen(rows: pd.DataFrame) -> pd.DataFrame:
+def chosen(guided: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
     """One row per trial that was measured on validation: the epoch it is shown by, and its values there.
 
     A guided trial is shown at the epoch with most EPG among those within F1_LOSS of its baseline's F1, measured at its
     own probe; without such an epoch, or without a baseline, at its best F1, as a baseline is.
 
+    Args:
+        guided: `selection.measurements` of the guided trials, tested or not.
+        starts: `selection.baselines`.
+
     Returns:
         `id`, `epoch`, VALUES, and of guided trials STARTS: the baseline's validation values, at the same probe. A
         baseline measured at several probes has no one EPG and IoU: NaN.
     """
-    starts = baselines(rows)
-    own = at_own_probe(measurements(rows, guided=True, how="left"))
+    own = at_own_probe(guided)
     validated = [f"{metric}_val" for metric in METRICS]
     start = starts[["id", *PROBE, *validated]].set_axis(["parent", *PROBE, *STARTS], axis=1)
     own = own.merge(start, on=["parent", *PROBE], how="left")
     near = (own["f1_val"] >= own["f1_start"] - F1_LOSS) & own["epg_val"].notna()
     ranked = own.assign(near=near, rank=own["epg_val"].where(near, own["f1_val"]))
     ranked = ranked.sort_values(["near", "rank", "f1_val", "epoch"], ascending=[False, False, False, True])
-    guided = ranked.groupby("id", sort=False).head(1)
+    best = ranked.groupby("id", sort=False).head(1)
     several = starts.duplicated("id", keep=False)
     alone = starts.assign(
         **{name: starts[name].mask(several) for name in VALUES if not name.startswith(("f1", "mean"))}
     )
-    parts = [alone.drop_duplicates("id"), guided]
+    parts = [alone.drop_duplicates("id"), best]
     columns = ["id", "epoch", *VALUES, *STARTS]
     return pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True).dropna(subset="f1_val")
 
 
-def points(rows: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
+def points(guided: pd.DataFrame, starts: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
     """What can be drawn in the plane of two metrics: every kept epoch of a guided trial, every baseline at its best.
 
-    A trial without a tested epoch is there with the epoch of `chosen`, for the plane of validation values.
+    A trial without a tested epoch is there with the epoch it is shown by, for the plane of validation values.
+
+    Args:
+        guided, starts: as of `chosen`.
+        chosen: what that gave.
 
     Returns:
         `id`, `epoch`, PROBE, `own` (whether that is the trial's own probe; true for a baseline), VALUES.
     """
-    guided = measurements(rows, guided=True, how="left")
     tested = guided[[*METRICS]].notna().any(axis=1)
     without = ~guided["id"].isin(guided.loc[tested, "id"])
     shown = pd.MultiIndex.from_frame(guided[["id", "epoch"]]).isin(pd.MultiIndex.from_frame(chosen[["id", "epoch"]]))
     guided = guided[tested | (without & shown)]
     own = guided.index.isin(at_own_probe(guided).index)
-    parts = [baselines(rows).assign(own=True), guided.assign(own=own)]
+    parts = [starts.assign(own=True), guided.assign(own=own)]
     return pd.concat([part[["id", "epoch", *PROBE, "own", *VALUES]] for part in parts if len(part)] or parts[:1])
 
 

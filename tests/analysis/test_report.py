@@ -20,7 +20,7 @@ from analysis.pareto import hypervolume
 from analysis.report import frames, html
 from analysis.report.commands import commands
 from analysis.report.content import content
-from analysis.selection import CELL, METRICS, fronts
+from analysis.selection import CELL, METRICS, baselines, fronts, gains, measurements
 from mgsweep.errors import InvalidInput
 from mgsweep.plan import load
 from mgsweep.plan.arguments import select
@@ -34,12 +34,16 @@ def made(rows: pd.DataFrame) -> dict[str, object]:
     return content(results(rows), "mgsweep run made_up.yaml", live=False)
 
 
+def shown_at(rows: pd.DataFrame) -> pd.DataFrame:
+    return frames.chosen(measurements(rows, guided=True, how="left"), baselines(rows))
+
+
 # Frames
 
 
 def test_a_trial_is_shown_where_it_gains_most_without_losing_f1() -> None:
     rows = synthetic.store()
-    shown = frames.chosen(rows).set_index("id")
+    shown = shown_at(rows).set_index("id")
     val = rows[rows["split"] == "val"]
     for trial, epochs in val[val["loss"] != "none"].groupby("id"):
         start = val[(val["id"] == epochs["parent"].iloc[0]) & (val["probe_depth"] == epochs["depth"].iloc[0])].iloc[0]
@@ -52,7 +56,7 @@ def test_a_trial_is_shown_where_it_gains_most_without_losing_f1() -> None:
 def test_without_a_baseline_it_is_shown_at_its_best_f1() -> None:
     rows = synthetic.store()
     rows = rows[rows["loss"] != "none"]
-    shown = frames.chosen(rows).set_index("id")
+    shown = shown_at(rows).set_index("id")
     best = rows[rows["split"] == "val"].groupby("id")["f1"].max()
     assert (shown["f1_val"] == best[shown.index]).all()
     assert shown["f1_start"].isna().all()
@@ -62,7 +66,7 @@ def test_points_are_kept_epochs_and_baselines() -> None:
     rows = synthetic.small()
     untested = (rows["id"] == rows["id"].iloc[-1]) & (rows["split"] == "test")
     rows = rows[~untested]
-    points = frames.points(rows, frames.chosen(rows))
+    points = frames.points(measurements(rows, guided=True, how="left"), baselines(rows), shown_at(rows))
     tested = rows[rows["split"] == "test"][["id", "epoch", "probe_depth"]].apply(tuple, axis=1)
     found = points[["id", "epoch", "probe_depth"]].apply(tuple, axis=1)
     assert set(tested) < set(found)
@@ -105,9 +109,7 @@ def test_the_page_is_told_the_largest_gain_and_area() -> None:
         hypervolume(cell[["f1", "epg"]], (0, 0)) for _, cell in members.groupby([*CELL, "probe_depth"], dropna=False)
     ]
     assert told["hypervolume"]["area"] == pytest.approx(max(areas))
-    shown = frames.chosen(rows)
-    gained = (shown["epg_val"] - shown["epg_start"])[shown["f1_val"] >= shown["f1_start"] - frames.F1_LOSS]
-    assert told["gain"]["epg"] == pytest.approx(gained.max())
+    assert told["gain"]["epg"] == pytest.approx(gains(rows, frames.F1_LOSS)["epg_gain"].max())
 
 
 # Commands
