@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SWEEP := sweeps/quickstart.yaml
 
-.PHONY: demo test test-all check format clean
+.PHONY: demo test test-all browser check format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mgsweep run $(SWEEP)
@@ -15,6 +15,10 @@ test: $(VENV)/.installed-dev
 
 test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m ""
+
+# The page of `mgsweep report` is tested in a real browser; where there is none, those tests are skipped.
+browser:
+	command -v chromium >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check

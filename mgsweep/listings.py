@@ -14,6 +14,7 @@ from mgsweep import __version__
 from mgsweep.errors import InvalidInput
 from mgsweep.screen import console, label, percent, show
 from mgsweep.store import Store
+from mgsweep.store.states import STATES, state_of
 from mgsweep.trial import CONFIG, Trial
 
 Cells = dict[str, Any]
@@ -39,25 +40,6 @@ def by_sweep(folder: Path) -> list[Cells]:
 def _counts(store: Store) -> Cells:
     counts = Counter(state_of(store).values())
     return {"trials": sum(counts.values()), **{state: counts[state] for state in STATES}}
-
-
-STATES = ("done", "running", "interrupted", "failed", "waiting")
-
-
-def state_of(store: Store) -> dict[str, str]:
-    """The state of every planned trial, by id, as the files tell it."""
-    done, begun, failures = store.finished(), store.begun(), store.failures()
-    states = {}
-    for trial in store.planned():
-        if trial.id in done:
-            states[trial.id] = "done"
-        elif trial.id in begun and store.is_held(trial.id):
-            states[trial.id] = "running"
-        elif trial.id in failures:
-            states[trial.id] = "failed"
-        else:
-            states[trial.id] = "interrupted" if trial.id in begun else "waiting"
-    return states
 
 
 def by_trial(store: Store) -> list[Cells]:

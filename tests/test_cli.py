@@ -130,6 +130,15 @@ def test_figures(finished: Path, tmp_path: Path) -> None:
     assert (tmp_path / "figures" / "tiny" / "epg-f1.png").stat().st_size > 10_000
 
 
+def test_a_report_is_one_file_with_commands_that_run(finished: Path, sweep: Path, tmp_path: Path) -> None:
+    done = mgsweep("report", sweep, "--store", finished, "--out", tmp_path / "pages")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "pages" / "tiny.html")]
+    watched = mgsweep("report", "tiny", "--store", finished, "--out", tmp_path / "pages", "--watch")
+    assert watched.returncode == 0  # nothing is left to wait for
+    assert [file.name for file in (tmp_path / "pages").iterdir()] == ["tiny.html"]
+
+
 def test_schema_and_doctor(tmp_path: Path) -> None:
     assert json.loads(mgsweep("schema").stdout)["title"] == "Sweep"
     found = mgsweep("doctor", cwd=tmp_path)

@@ -1,0 +1,243 @@
+"""The page's data: the frames of a sweep in columns, numbers shortened, names looked up. Plain JSON values only."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Container, Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.figures import style
+from analysis.figures.names import LABELS, rank
+from analysis.report import frames
+from analysis.report.commands import commands
+from analysis.report.results import Results
+from analysis.report.shortened import SCALE, four_digits, looked_up, plain, scaled, value_of, whole
+from analysis.selection import CELL, METRICS, PROBE, baselines, fronts, measurements
+from mgsweep import __version__
+from mgsweep.pareto import hypervolume
+from mgsweep.store.states import STATES
+from mgsweep.trial import Trial
+
+Cells = dict[str, Any]
+
+MOST_CURVE_ROWS = 400_000  # a page of 10,000 trials stays well below 10 MB
+MAXIMA = {"f1": "F1", "epg": "EPG", "iou": "IoU", "mean_ap": "mAP"}
+
+FIELDS = {
+    "lambda_loc": "λ",
+    "bbox_fraction": "boxes used",
+    "bbox_dilation": "dilation",
+    "guidance_source": "guided by",
+    "guidance_region": "region",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "image_size": "image size",
+}
+
+SYMBOLS = {
+    "o": "circle", "v": "triangle-down", "p": "pentagon", "D": "diamond", "s": "square", "^": "triangle-up",
+    "*": "star", "P": "cross", "h": "hexagon",
+}  # fmt: skip
+"""Plotly's names of matplotlib's markers."""
+
+
+def content(results: Results, run: str, live: bool) -> Cells:
+    """Everything the page knows.
+
+    Args:
+        run: how the sweep is run, as in `mgsweep run FILE`.
+        live: whether the page will be written again, and should look for that.
+
+    Trials are named by their place in `trials`; fractions are whole numbers of 1 / SCALE.
+    """
+    rows = results.rows
+    trials = frames.asked_or_stored(results.planned, rows)
+    measured = frames.measured(rows)
+    guided, starts = measurements(measured, guided=True, how="left"), baselines(measured)
+    chosen = frames.chosen(guided, starts)
+    place = pd.Series(trials.index, index=trials["id"])
+    place = place[~place.index.duplicated()]
+    axes = [_axis(key, values) for key, values in frames.axes(trials).items()]
+    return {
+        "sweep": results.name,
+        "text": results.text,
+        "version": __version__,
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "live": live,
+        "run": run,
+        "scale": SCALE,
+        "f1_loss": frames.F1_LOSS,
+        "states": list(STATES),
+        "metrics": [
+            {"key": key, "label": MAXIMA[key]} for key in ("f1", "epg", "iou", "mean_ap") if rows[key].notna().any()
+        ],
+        "axes": axes,
+        "fixed": _fixed(trials, {axis["key"] for axis in axes}),
+        "trials": _trials(trials, [chosen, frames.spent(rows)], axes, place, run),
+        "points": _points(frames.points(guided, starts, chosen), place),
+        "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), place),
+        "best": _best(chosen, fronts(measured), place),
+        "failures": _failures(results.failures, place),
+        "provenance": _provenance(rows),
+        "missing": list(_missing(trials, rows)),
+    }
+
+
+def label(name: object) -> str:
+    """The paper's spelling of a registry name; any other value as it is."""
+    return LABELS.get(name, name) if isinstance(name, str) else f"{name:g}" if isinstance(name, float) else str(name)
+
+
+def _axis(key: str, values: list[Any]) -> Cells:
+    """A field in which trials differ: its values in the order and the look of the figures."""
+    named = all(isinstance(value, str) for value in values)
+    values = sorted(values, key=rank) if named else values
+    marks: Mapping[Any, style.Mark] = (
+        style.marks(values) if key == "loss" else _looks(values) if named else style.shades(values)
+    )
+    return {
+        "key": key,
+        "label": FIELDS.get(key, key),
+        "description": Trial.model_fields[key].description,
+        "numeric": not named,
+        "values": values,
+        "usual": values.index(default) if (default := Trial.model_fields[key].default) in values else None,
+        "labels": [label(value) for value in values],
+        "colors": [marks[value].color for value in values],
+        "symbols": [SYMBOLS[marks[value].marker] for value in values],
+    }
+
+
+def _looks(values: Sequence[str]) -> dict[str, style.Mark]:
+    """Colours of the losses, for other names."""
+    looks = [*style.MARKS.values(), *style.FURTHER]
+    return {value: looks[number % len(looks)] for number, value in enumerate(values)}
+
+
+def _fixed(trials: pd.DataFrame, axes: Container[str]) -> dict[str, str]:
+    """What all trials, or all guided ones, have in common."""
+    guided = trials[trials["loss"] != "none"]
+    common = {}
+    for key in (key for key in frames.AXES if key not in axes):
+        values = (guided if key in frames.GUIDANCE and len(guided) else trials)[key].dropna()
+        if len(values):
+            common[FIELDS.get(key, key)] = label(values.iloc[0])
+    return common
+
+
+def _trials(
+    trials: pd.DataFrame, beside: Sequence[pd.DataFrame], axes: Sequence[Cells], place: pd.Series[int], run: str
+) -> Cells:
+    """One value per trial in each column; `beside` are frames with a row for some of them, by id."""
+    table = trials
+    for frame in beside:
+        table = table.merge(frame, on="id", how="left")
+    baseline = trials["loss"] == "none"
+    columns: Cells = {
+        "id": plain(trials["id"]),
+        "state": [STATES.index(state) for state in trials["state"]],
+        "baseline": [int(is_one) for is_one in baseline],
+        "parent": looked_up(trials["parent"], place),
+        "command": commands(trials, run),
+        "epochs": plain(trials["epochs"]),
+        "epoch": whole(table["epoch"]),
+        "epochs_done": whole(table["epochs_done"]),
+        "seconds": plain(table["seconds"].round(1)),
+        "peak_memory": whole(table["peak_memory"]),
+        "device": plain(table["device"]),
+    }
+    for axis in axes:
+        key, codes = axis["key"], {value: number for number, value in enumerate(axis["values"])}
+        shown = trials[key].mask(baseline) if key in frames.GUIDANCE else trials[key]
+        columns[key] = [codes.get(value) for value in shown]
+    scores = (*frames.VALUES, *frames.STARTS)
+    return columns | {f"at_{name}": scaled(table[name]) for name in scores}
+
+
+def _points(points: pd.DataFrame, place: pd.Series[int]) -> Cells:
+    probe = points["probe_attribution"].map(label) + " at " + points["probe_depth"].map(label)
+    codes, names = pd.factorize(probe)
+    return {
+        "trial": looked_up(points["id"], place),
+        "epoch": whole(points["epoch"]),
+        "own": [int(own) for own in points["own"]],
+        "probe": codes.tolist(),
+        "probes": list(names),
+        **{name: scaled(points[name]) for name in frames.VALUES},
+    }
+
+
+def _curves(curves: pd.DataFrame, place: pd.Series[int]) -> Cells:
+    """Columns of all trials one after the other; `start` says where each trial's begin."""
+    trial = pd.Series(looked_up(curves["id"], place), dtype="int64")
+    curves = curves.assign(trial=trial).sort_values(["trial", "epoch"], ignore_index=True)
+    start = curves["trial"].searchsorted(range(len(place) + 1))
+    return {
+        "start": [int(row) for row in start],
+        "epoch": whole(curves["epoch"]),
+        **{name: scaled(curves[name]) for name in METRICS},
+        **{name: four_digits(curves[name]) for name in frames.LOSSES},
+    }
+
+
+def _best(chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) -> Cells:
+    """For the tiles: the largest gain on validation, and the largest area under a front of F1 and EPG on test."""
+    found: Cells = {}
+    gained = chosen.assign(f1=chosen["f1_val"] - chosen["f1_start"], epg=chosen["epg_val"] - chosen["epg_start"])
+    near = gained[gained["f1_val"] >= gained["f1_start"] - frames.F1_LOSS].dropna(subset="epg")
+    if len(near):
+        top = near.iloc[int(near["epg"].argmax())]
+        found["gain"] = {"trial": int(place[top["id"]]), "epg": float(top["epg"]), "f1": float(top["f1"])}
+    if len(members):
+        cells = members.groupby([*CELL, *PROBE], dropna=False)
+        areas = cells[["f1", "epg"]].apply(lambda points: hypervolume(points, (0, 0)))
+        first = cells["id"].first().iloc[int(areas.argmax())]
+        found["hypervolume"] = {"trial": int(place[first]), "area": float(areas.max())}
+    return found
+
+
+def _failures(failures: Mapping[str, Mapping[str, Any]], place: pd.Series[int]) -> list[Cells]:
+    """Failures of one cause and message together, the most frequent first."""
+    groups: dict[tuple[str, str], Cells] = {}
+    for trial_id, failure in failures.items():
+        cause, error = str(failure.get("cause")), str(failure.get("error") or "unknown error").strip()
+        group = groups.setdefault(
+            (cause, error.splitlines()[0] if error else ""),
+            {
+                "cause": cause,
+                "error": error,
+                "traceback": str(failure.get("traceback") or ""),
+                "trials": [],
+                "unknown": [],
+            },
+        )
+        if trial_id in place.index:
+            group["trials"].append(int(place[trial_id]))
+        else:
+            group["unknown"].append(trial_id)
+    return sorted(groups.values(), key=lambda group: -len(group["trials"]))
+
+
+def _provenance(rows: pd.DataFrame) -> list[Cells]:
+    found = frames.provenance(rows).astype({"first": "str", "last": "str"})
+    return [{str(key): value_of(value) for key, value in row.items()} for row in found.to_dict("records")]
+
+
+def _missing(trials: pd.DataFrame, rows: pd.DataFrame) -> Iterable[str]:
+    """What a reader may look for in vain, and why."""
+    if trials.empty:
+        yield "This sweep has no trials yet: nothing was ever run. Start it with the command below."
+        return
+    measured = set(rows.loc[rows["f1"].notna(), "id"])
+    if not measured:
+        yield "No trial has a result yet."
+    guided = trials[trials["loss"] != "none"]
+    if guided.empty:
+        yield "No trial is guided: there are no fronts to draw."
+    orphans = guided[guided["id"].isin(measured) & ~guided["parent"].isin(measured)]
+    if len(orphans):
+        yield f"{len(orphans)} guided trials have results, the baseline they started from has none: no gains."
+    if measured and rows.loc[rows["split"] == "test", "f1"].isna().all():
+        yield "Nothing was measured on test yet: validation values are shown."

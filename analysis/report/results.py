@@ -1,0 +1,50 @@
+"""Everything a report is made from, read once from a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from mgsweep.store import Store
+from mgsweep.store.states import state_of
+from mgsweep.trial import CONFIG
+
+
+@dataclass(frozen=True)
+class Results:
+    """A sweep as it stands.
+
+    `rows` is `Store.frame()` and below it the rows so far of unfinished trials; `planned` has a row for each trial
+    asked for, with `id`, `state` and CONFIG; `failures` are those of the store; `text` is the sweep file.
+    """
+
+    name: str
+    text: str
+    rows: pd.DataFrame
+    planned: pd.DataFrame
+    failures: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def active(self) -> bool:
+        """Whether a trial is being trained, or could be next."""
+        return bool(self.planned["state"].isin(["running", "waiting", "interrupted"]).any())
+
+
+def read(store: Store) -> Results:
+    """The state of a sweep's folder. Damaged files are left out, which is said."""
+    states = state_of(store)
+    planned = [{"id": trial.id, "state": states[trial.id], **trial.to_row()} for trial in store.planned()]
+    finished = store.frame()
+    under_way = [row for name, state in states.items() if state != "done" for row in store.progress(name)]
+    rows = [finished] if not under_way else [finished, pd.DataFrame(under_way).reindex(columns=finished.columns)]
+    file = store.path / "sweep.yaml"
+    return Results(
+        name=store.path.name,
+        text=file.read_text(encoding="utf-8", errors="replace") if file.exists() else "",
+        rows=pd.concat([part for part in rows if len(part)] or rows[:1], ignore_index=True),
+        planned=pd.DataFrame(planned, columns=["id", "state", *CONFIG]),
+        failures=store.failures(),
+    )
