@@ -218,6 +218,7 @@ class Resources(Section):
 
     cpu: float = Field(1, gt=0, description="CPU cores of one trial")
     gpu: float = Field(0, ge=0, description="GPUs of one trial; 0.5 lets two trials share one")
+    timeout: float | None = Field(None, gt=0, description="seconds an epoch may take before its worker counts as hung")
 
     @property
     def threads(self) -> int:
