@@ -27,7 +27,7 @@ from mgsweep.errors import Diverged
 from mgsweep.guidance.training import Epoch, State, Weights, members_of
 from mgsweep.plan import Plan
 from mgsweep.plan.schema import Resources
-from mgsweep.trial import CONFIG, Trial
+from mgsweep.trial import CONFIG, Probe, Trial
 
 CURVES = Path(__file__).parents[1] / "tests" / "support" / "recorded_curves.csv"
 SECONDS = 1.5
@@ -100,10 +100,10 @@ class Replay:
             yield Epoch(number, rows, state)
             self._note("acknowledged", f"{trial.id} {number} val\n".encode())
         for number in sorted(state.members):
-            row = row_of(trial, number, "test")
-            if row not in state.rows:
-                state = replace(state, rows=(*state.rows, row))
-                yield Epoch(number, (row,), state)
+            missing = tuple(row for row in rows_of_member(trial, number) if row not in state.rows)
+            if missing:
+                state = replace(state, rows=(*state.rows, *missing))
+                yield Epoch(number, missing, state)
                 self._note("acknowledged", f"{trial.id} {number} test\n".encode())
 
     def attempts(self, trial: Trial) -> int:
@@ -177,15 +177,22 @@ def equal(one: Weights, other: Weights) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def row_of(trial: Trial, epoch: int, split: str) -> dict[str, Any]:
+def row_of(trial: Trial, epoch: int, split: str, probe: Probe | None = None) -> dict[str, Any]:
     """A row as training makes it, from one of the recorded curves, which is chosen by the trial's id."""
     recorded = curves()[number_of(trial.id) % len(curves())]
-    probe = {"probe_attribution": trial.attribution, "probe_depth": trial.depth}
-    own = {"epoch": epoch, "split": split, **probe, "seconds": SECONDS, "peak_memory": 2**20}
+    name, depth = probe or (trial.attribution, trial.depth)
+    own = {"epoch": epoch, "split": split, "probe_attribution": name, "probe_depth": depth}
+    own |= {"seconds": SECONDS, "peak_memory": 2**20}
     if split == "train":
         return {**own, "class_loss": 1 / epoch}
     measured = recorded[(epoch - 1) % len(recorded)]
-    return {**own, **(measured if trial.guided else {"f1": measured["f1"]})}
+    return {**own, **(measured if name else {"f1": measured["f1"]})}
+
+
+def rows_of_member(trial: Trial, epoch: int) -> list[dict[str, Any]]:
+    """What is measured of a kept epoch, at every probe; some of it is there before."""
+    probes: list[Probe | None] = [*trial.measured] or [None]
+    return [row_of(trial, epoch, split, probe) for split in ("val", "test") for probe in probes]
 
 
 @cache

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-def write(root: Path, name: str, content: bytes) -> None:
+def write(root: Path, name: str, content: bytes, replace: bool = True) -> None:
     """Replace `root/name` by `content`: readers see the old file or the new one, and after return the new is on disk.
 
     Raises:
+        FileExistsError: it was there and was not to be replaced.
         OSError: do not count on the new file, though it may be there: either one is whole.
     """
     path = place(root, name)
@@ -28,7 +29,11 @@ def write(root: Path, name: str, content: bytes) -> None:
     draft = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
     try:
         _write_new(draft, content)
-        os.replace(draft, path)
+        if replace:
+            os.replace(draft, path)
+        else:
+            os.link(draft, path)  # of two that do this at the same time, one fails
+            os.unlink(draft)
     except BaseException:
         # After a failed fsync the kernel may have dropped the data, so the draft is never tried again.
         with suppress(OSError):
@@ -212,13 +217,59 @@ def locked(path: Path, blocking: bool = True) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def create_locked(root: Path, name: str, content: bytes) -> int | None:
+    """Create a file with a lock on it, which the kernel drops when the process dies, even by SIGKILL.
+
+    It appears with its lock and content. Where the file system knows no locks there is only the content.
+
+    Returns:
+        its descriptor, or None if a file of that name is there already.
+    """
+    path = place(root, name)
+    draft = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        overwrite(descriptor, content)
+        os.link(draft, path)
+    except BaseException as error:
+        os.close(descriptor)
+        if isinstance(error, FileExistsError):
+            return None
+        raise
+    finally:
+        with suppress(OSError):
+            os.unlink(draft)
+    return descriptor
+
+
+def overwrite(descriptor: int, content: bytes) -> None:
+    """Write to the beginning of an open file, so that other machines see it."""
+    os.pwrite(descriptor, content, 0)
+    os.fsync(descriptor)
+
+
+def close(descriptor: int) -> None:
+    """Close an open file, and drop the lock on it."""
+    os.close(descriptor)
+
+
+def is_open(path: Path, descriptor: int) -> bool:
+    """Whether the file of that name is the one that is open here, and not another in its place."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
 def is_locked(path: Path) -> bool:
-    """Whether a process holds the lock, without taking it for longer than the look."""
+    """Whether a process holds the lock, without taking it for longer than the look. Yes, where that cannot be told."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
     except FileNotFoundError:
         return False
+    except OSError:
+        return True
     return False

@@ -130,6 +130,10 @@ class Screen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
         if self._live:
             self._bars.update(self._total, visible=False)
             for task in self._tasks.values():
@@ -159,6 +163,15 @@ class Screen:
     def failed(self, trial: Trial, error: str) -> None:
         """Say why; never hidden, not even when quiet."""
         self._end(trial, f"[red]failed[/]   {trial.id}  {label(trial)}  {escape(_line(error))}", always=True)
+
+    def repeated(self, trial: Trial, error: str) -> None:
+        """Say why, and take the bar away until the next attempt."""
+        self._bars.remove_task(self._tasks.pop(trial.id))
+        self._say(f"[yellow]again[/]    {trial.id}  {label(trial)}  {escape(_line(error))}")
+
+    def left(self, trial: Trial) -> None:
+        """Take the bar away."""
+        self._bars.remove_task(self._tasks.pop(trial.id))
 
     def _end(self, trial: Trial, text: str, always: bool = False) -> None:
         self._ended += 1

@@ -116,7 +116,7 @@ def test_a_pruned_record_may_be_set_aside(store: Store, before: pd.DataFrame) ->
 
 
 def test_prune_spares_what_is_being_worked_on(store: Store, before: pd.DataFrame) -> None:
-    with store.lock(GUIDED.id) as ours:
+    with store.lease(GUIDED.id) as ours:
         assert ours
         assert store.compact(prune=True) == (7, 6)
     assert durable.names(store.path / "trials") == [f"{GUIDED.id}.parquet"]

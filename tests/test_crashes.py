@@ -110,7 +110,7 @@ class Sweep:
 
     def run(self) -> Outcome | None:
         """As the command line does it; None if there is nothing to do."""
-        agenda = runner.agenda(SimpleNamespace(trials=self.trials), self.store)  # type: ignore[arg-type]
+        agenda = runner.agenda(SimpleNamespace(trials=self.trials, resources=Resources()), self.store)  # type: ignore[arg-type]
         if not agenda.to_run:
             return None
         self.store.begin("text", self.trials)
@@ -119,6 +119,8 @@ class Sweep:
     def started(self, trial: Trial) -> None: ...
     def finished(self, trial: Trial) -> None: ...
     def failed(self, trial: Trial, error: str) -> None: ...
+    def repeated(self, trial: Trial, error: str) -> None: ...
+    def left(self, trial: Trial) -> None: ...
 
     def progressed(self, trial: Trial, row: dict[str, Any]) -> None:
         with self.log.open("a") as log:
@@ -156,7 +158,7 @@ class Crash(BaseException):
 class Disk:
     """An `os` whose n-th operation meets a fault. Does not sync in earnest, as nothing here cuts the power."""
 
-    COUNTED = ("open", "read", "write", "fsync", "replace", "unlink", "mkdir", "rmdir", "listdir")
+    COUNTED = ("open", "read", "write", "fsync", "replace", "link", "pwrite", "unlink", "mkdir", "rmdir", "listdir")
 
     def __init__(self, at: int = 0, fault: Callable[[], Any] | None = None, ever_after: bool = False) -> None:
         self.count, self._at, self._fault, self._ever_after = 0, at, fault, ever_after

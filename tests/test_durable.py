@@ -77,6 +77,14 @@ def test_looking_for_a_lock_makes_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_two_files_created_the_first_stays(tmp_path: Path) -> None:
+    durable.write(tmp_path, "file", b"first", replace=False)
+    with pytest.raises(FileExistsError):
+        durable.write(tmp_path, "file", b"second", replace=False)
+    assert (tmp_path / "file").read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
 def test_F30_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, content: write(fd, content[:3]))

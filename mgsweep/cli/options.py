@@ -21,6 +21,7 @@ class Exit(IntEnum):
     DONE = 0
     FAILED = 1
     INVALID = 2
+    RESUMABLE = 75
     INTERRUPTED = 130
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,8 @@ from mgsweep.errors import InvalidInput
 if TYPE_CHECKING:
     from mgsweep.plan import Plan
     from mgsweep.runner import Agenda, Outcome, Places
+    from mgsweep.runner.limits import Limits
+    from mgsweep.runner.stopping import Stop
     from mgsweep.screen import Screen
     from mgsweep.store import Store
 
@@ -31,63 +34,93 @@ def run(
     ] = None,
     retry: Annotated[
         list[str] | None,
-        typer.Option(metavar="CAUSE", help="Run trials again that failed by: bug, memory, diverged, all."),
+        typer.Option(
+            metavar="CAUSE", help="Run trials again that failed by: bug, memory, diverged, died, timeout, all."
+        ),
     ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Stop in time: 18:30, 2026-11-24T18:30, $SLURM_JOB_END_TIME.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="40h", help="GPU hours this sweep may use, over all its runs.")
+    ] = None,
+    grace: Annotated[float, typer.Option(help="Seconds to end the running epochs in after SIGTERM or SIGUSR1.")] = 25,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the summary.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trials' logs and Ray's own.")] = False,
 ) -> None:
     """Train what the sweep asks for and the store does not have. The same command starts, resumes and extends."""
     from mgsweep import runner
     from mgsweep.plan import load
+    from mgsweep.runner.limits import limits
     from mgsweep.store import Store
 
     plan = load(file, set_ or (), only or (), scale)
     results = Store(store / plan.name)
+    allowed = limits(until, budget)
     agenda = runner.agenda(plan, results, _causes(retry or []))
     announce(plan, agenda)
     if dry_run:
         return
-    outcome = _execute(plan, agenda, results, local, address, quiet, verbose) if agenda.to_run else None
+    outcome = None
+    if agenda.to_run:
+        outcome = execute(plan, agenda, results, Way(local, address, quiet, verbose, grace), allowed)
     raise typer.Exit(_summarise(plan, agenda, outcome, results, file, scale))
 
 
+@dataclass(frozen=True)
+class Way:
+    """How the user wants trials to be executed."""
+
+    local: bool = False
+    address: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    grace: float = 25
+
+
 def _causes(retry: list[str]) -> list[str]:
-    known = ("bug", "memory", "diverged", "all")
+    from mgsweep.runner.retry import RETRIABLE
+
+    known = (*RETRIABLE, "all")
     for cause in retry:
         if cause not in known:
             raise InvalidInput.of(f"expected one of {', '.join(known)}, got {cause!r}", where="--retry")
     return retry
 
 
-def _execute(
-    plan: Plan, agenda: Agenda, results: Store, local: bool, address: str | None, quiet: bool, verbose: bool
-) -> Outcome | None:
-    """Run the agenda; None when the user interrupted."""
+def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits) -> Outcome:
+    """Check everything, write down the plan, and run the agenda until it is done or the run is to stop."""
     from mgsweep.runner import Places, preflight
-    from mgsweep.screen import Screen
+    from mgsweep.runner.stopping import Stop, leave, signals
+    from mgsweep.screen import Screen, console
 
     places = Places(results.path.resolve(), plan.data, own_weights=plan.weights)
     preflight.check(agenda.to_run, places)
     results.begin(plan.text, plan.trials)
-    with Screen(agenda.to_run, quiet) as screen:
-        try:
-            return _run_on(plan, agenda, places, screen, local, address, verbose)
-        except KeyboardInterrupt:
-            return None
+    stop = Stop()
+    with Screen(agenda.to_run, way.quiet) as screen:
+
+        def at_once(code: int) -> None:
+            screen.close()
+            console.print("[yellow]left[/]; every finished epoch is kept", soft_wrap=True)
+            leave(code)
+
+        with signals(stop, way.grace, lambda text: console.print(f"[yellow]{text}[/]", soft_wrap=True), at_once):
+            return _run_on(plan, agenda, places, screen, way, stop, limits)
 
 
 def _run_on(
-    plan: Plan, agenda: Agenda, places: Places, screen: Screen, local: bool, address: str | None, verbose: bool
+    plan: Plan, agenda: Agenda, places: Places, screen: Screen, way: Way, stop: Stop, limits: Limits
 ) -> Outcome:
-    if local:
+    if way.local:
         from mgsweep.runner import local as here
 
-        if verbose:
+        if way.verbose:
             logging.getLogger("mgsweep.trial").addHandler(logging.StreamHandler())
-        return here.run(agenda, places, screen, plan.resources)
+        return here.run(agenda, places, screen, plan.resources, stop=stop, limits=limits)
     from mgsweep.runner import cluster
 
-    return cluster.run(agenda, places, screen, plan.resources, address, verbose)
+    return cluster.run(agenda, places, screen, plan.resources, way.address, way.verbose, stop=stop, limits=limits)
 
 
 def announce(plan: Plan, agenda: Agenda) -> None:
@@ -103,15 +136,17 @@ def announce(plan: Plan, agenda: Agenda) -> None:
 
 def _summarise(
     plan: Plan, agenda: Agenda, outcome: Outcome | None, results: Store, file: Path, scale: str | None
-) -> Exit:
+) -> int:
     """The last lines of a run: what came of it and what to type next."""
     from mgsweep.screen import console
 
     elsewhere = "" if results.path.parent == RESULTS else f" --store {results.path.parent}"
     again = f"mgsweep run {file}" + (f" --scale {scale}" if scale else "") + elsewhere
-    if agenda.to_run and (outcome is None or outcome.unfinished):
-        console.print(f"[yellow]interrupted[/]; every finished epoch is kept. Resume: [bold]{again}[/]")
-        return Exit.INTERRUPTED
+    if outcome and outcome.stopped and outcome.unfinished:
+        console.print(outcome.stopped, style="red" if outcome.code == Exit.FAILED else "yellow", markup=False)
+        done = len(agenda.done) + outcome.finished
+        console.print(f"{done} of {len(plan.trials)} done, every finished epoch is kept. Resume: [bold]{again}[/]")
+        return outcome.code
     _print_gains(results)
     failed = len(agenda.failed) + (outcome.failed if outcome else 0)
     if failed:

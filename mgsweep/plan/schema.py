@@ -221,6 +221,7 @@ class Resources(Section):
 
     cpu: float = Field(1, gt=0, description="CPU cores of one trial")
     gpu: float = Field(0, ge=0, description="GPUs of one trial; 0.5 lets two trials share one")
+    timeout: float | None = Field(None, gt=0, description="seconds an epoch may take before its worker counts as hung")
 
     micro_batch: int | None = Field(
         None, ge=1, description="images computed at a time, of the same steps; default: the whole batch"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mgsweep.plan import Plan
+from mgsweep.runner import retry as policy
 from mgsweep.runner.places import Places
 from mgsweep.runner.schedule import Schedule
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
 __all__ = ["Agenda", "Listener", "Outcome", "Places", "agenda"]
-
-RETRIED = ("lost", "disk", "damaged")
-"""Causes of failure that say nothing about the trial: it is simply run again."""
 
 
 class Listener(Protocol):
@@ -31,17 +29,29 @@ class Listener(Protocol):
         """The record is published."""
 
     def failed(self, trial: Trial, error: str) -> None:
-        """The attempt ended with this error."""
+        """The trial ended with this error."""
+
+    def repeated(self, trial: Trial, error: str) -> None:
+        """An attempt ended with this error, and there will be another one."""
+
+    def left(self, trial: Trial) -> None:
+        """The attempt ended before its end: the run stops, or another driver has taken the trial over."""
 
 
 @dataclass(frozen=True)
 class Agenda:
-    """What a run has before it: plan minus done, minus what failed and what would start from that."""
+    """What a run has before it: plan minus done, minus what failed and what would start from that.
+
+    `causes` of the failed attempts at a trial, the first first, that decide what follows the next failure; of those
+    up to the number in `forgiven` the user wants no account.
+    """
 
     done: frozenset[str]
     failed: frozenset[str]
     blocked: frozenset[str]
     to_run: tuple[Trial, ...]
+    causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    forgiven: Mapping[str, int] = field(default_factory=dict)
 
     def schedule(self) -> Schedule:
         """A fresh schedule of what is to run."""
@@ -50,33 +60,42 @@ class Agenda:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, in numbers of trials."""
+    """How a run ended, in numbers of trials; and, if it was stopped, why and with which exit code."""
 
     finished: int
     failed: int
     blocked: int
     unfinished: int
-
-    @classmethod
-    def of(cls, schedule: Schedule, finished: int, failed: int) -> Outcome:
-        """The end of a schedule."""
-        return cls(finished, failed, len(schedule.blocked), schedule.unfinished)
+    stopped: str = ""
+    code: int = 0
 
 
 def agenda(plan: Plan, store: Store, retry: Collection[str] = ()) -> Agenda:
     """Compare a plan with what is stored.
 
     Args:
-        retry: causes of failure ("bug", "memory", "diverged") whose trials are to be run again; "all" for every one.
-            A trial that failed only because its worker was lost, a disk failed it (full, read-only, broken) or a file
-            it builds on is damaged is always run again.
+        retry: causes of failure (of `retry.RETRIABLE`) whose trials are to be run again; "all" for every one.
+            A trial that failed by another cause, which says nothing about the trial, is always run again.
     """
     done = frozenset(store.done(plan.trials))
-    given_up = {
-        name
-        for name, failure in store.failures().items()
-        if failure["cause"] not in (*RETRIED, *retry) and "all" not in retry
+    attempts = store.attempts()
+    forgiven = {
+        trial: failures[-1]["attempt"]
+        for trial, failures in attempts.items()
+        if failures[-1]["cause"] in retry or "all" in retry
     }
-    failed = frozenset(trial.id for trial in plan.trials if trial.id in given_up)
+    causes = {
+        trial: tuple(failure["cause"] for failure in failures)
+        for trial, failures in attempts.items()
+        if trial not in forgiven
+    }
+    failed = frozenset(
+        trial.id
+        for trial in plan.trials
+        if trial.id in causes
+        and trial.id not in done
+        and policy.given_up(trial, plan.resources, causes[trial.id], later=True)
+    )
     blocked = frozenset(trial.id for trial in plan.trials if trial.parent in failed) - done - failed
-    return Agenda(done, failed, blocked, tuple(t for t in plan.trials if t.id not in done | failed | blocked))
+    to_run = tuple(trial for trial in plan.trials if trial.id not in done | failed | blocked)
+    return Agenda(done, failed, blocked, to_run, causes, forgiven)

@@ -8,16 +8,20 @@ import secrets
 import shutil
 import socket
 import tempfile
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mgsweep.errors import InvalidInput
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
+from mgsweep.runner.dispatch import Dispatch
+from mgsweep.runner.limits import Limits
 from mgsweep.runner.places import Places
 from mgsweep.runner.preflight import slots
+from mgsweep.runner.stopping import Stop
 from mgsweep.store import Store
 
 if TYPE_CHECKING:
@@ -29,6 +33,7 @@ ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # no upload of the working directory
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # 20 ms a trial instead of 1.7 s; the worker writes the record
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Tune's snapshots are never read
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # signals are ours
     "RAY_AIR_NEW_OUTPUT": "0",  # the newer reporter of Tune prints failures even when it is told to be silent
 }
 
@@ -53,6 +58,8 @@ def run(
     address: str | None = None,
     verbose: bool = False,
     training: Training | None = None,
+    stop: Stop | None = None,
+    limits: Limits | None = None,
 ) -> Outcome:
     """Run what is on the agenda on a cluster.
 
@@ -60,25 +67,28 @@ def run(
         address: of a running cluster ("auto" for the one of this machine); None starts a private one here.
         verbose: let Ray show its messages and what workers print; failures are told by the listener in any case.
         training: what makes the epochs, in a module that workers can import; default: on the data.
+        stop: ends the run when it is asked to.
+        limits: how much the run may use.
 
     Raises:
         InvalidInput: the cluster cannot be reached, or not one trial fits on it.
     """
     configure(address)
     from mgsweep.runner.execution import train_on_data
-    from mgsweep.runner.plan_on_tune import SCRATCH, PlanSearcher, Relay, tuner
+    from mgsweep.runner.plan_on_tune import SCRATCH, tuner
 
     with connected(address, verbose) as have:
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots(resources, have.get("CPU", 0), have.get("GPU", 0)) + 1)
-        schedule = agenda.schedule()
-        searcher = PlanSearcher(schedule)
-        relay = Relay(searcher, Store(places.results), listener)
+        dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
+        name = uuid.uuid4().hex  # two drivers may share the results
         try:
-            tuner(searcher, relay, places, resources, training or train_on_data).fit()
+            tuner(dispatch, places, resources, training or train_on_data, name).fit()
         finally:
-            shutil.rmtree(places.results / SCRATCH, ignore_errors=True)
-        return Outcome.of(schedule, relay.finished, relay.failed)
+            shutil.rmtree(places.results / SCRATCH / name, ignore_errors=True)
+            with suppress(OSError):
+                (places.results / SCRATCH).rmdir()
+        return dispatch.outcome()
 
 
 @contextmanager
@@ -89,8 +99,11 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[dict[str, 
         InvalidInput: the cluster cannot be reached.
     """
     import ray
+    from ray._private import worker
 
     _knock(address)
+    if not verbose:  # a worker that died is told by the listener, in a line
+        worker.print_to_stdstream = lambda *arguments, **options: None
     private = Path(tempfile.mkdtemp(prefix="mgsweep-")) if address is None else None
     try:
         ray.init(

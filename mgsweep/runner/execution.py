@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
+import platform
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mgsweep.errors import Diverged, MgsweepError, StoreError
@@ -18,7 +21,7 @@ from mgsweep.guidance.models.weights import initial
 from mgsweep.guidance.training import Epoch, State, Weights, best_epoch, guided_training
 from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
-from mgsweep.store import GENERATIONS, Store
+from mgsweep.store import GENERATIONS, Busy, Lease, Store
 from mgsweep.trial import Trial
 
 if TYPE_CHECKING:
@@ -34,8 +37,8 @@ Training = Callable[..., Iterator[Epoch]]
 """What makes a trial's epochs: a function with the arguments of `train_on_data`, which pickle can find by name."""
 
 
-class Busy(MgsweepError):
-    """Another process is training the trial."""
+class Preempted(MgsweepError):
+    """The process was told to go, and went between two epochs."""
 
 
 def train_on_data(
@@ -46,25 +49,39 @@ def train_on_data(
     return guided_training(trial, data, start=start, resume=resume, device=device, **memory)
 
 
-def execute(trial: Trial, places: Places, threads: int = 1, training: Training = train_on_data) -> Generator[Row]:
-    """Train a trial, yielding the last row of every epoch once that epoch is safe on disk.
+def execute(
+    trial: Trial,
+    places: Places,
+    threads: int = 1,
+    training: Training = train_on_data,
+    micro_batch: int | None = None,
+    over: int = 0,
+) -> Generator[Row]:
+    """Train a trial, yielding the last row of every epoch once that epoch is safe on disk, with the epoch's seconds.
 
     Args:
         training: makes the epochs. Orchestration is measured with one that replays recorded curves.
+        micro_batch: images computed at once, where memory does not suffice for the batch.
+        over: number of a dead lease to take over, see `Store.lease`.
 
     Raises:
-        Busy: another process holds the trial.
+        Busy: another process holds the trial, or has taken it over.
         Exception: whatever went wrong; it has been written to the store's failures.
     """
     store = Store(places.results)
-    with store.lock(trial.id) as ours, _logged(store, trial):
-        if not ours:
+    with store.lease(trial.id, over) as lease, _logged(store, trial):
+        if lease is None:
             raise Busy(f"trial {trial.id} is being trained by another process")
         if store.is_done(trial):
             return
         store.tidy(trial.id)
         try:
-            yield from _epochs(trial, places, store, device.choose(threads), training)
+            with lease.renewed():
+                train = partial(training, device=device.choose(threads), **_given(micro_batch=micro_batch))
+                yield from _epochs(trial, places, store, lease, train)
+        except Busy:
+            log.warning("left: another process has taken the trial over")
+            raise
         except Exception as error:
             log.exception("failed")
             with suppress(OSError):  # on a full disk; then nothing speaks against running the trial again
@@ -72,18 +89,25 @@ def execute(trial: Trial, places: Places, threads: int = 1, training: Training =
             raise
 
 
-def _epochs(trial: Trial, places: Places, store: Store, on: torch.device, training: Training) -> Iterator[Row]:
+def _given(**options: Any) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if value is not None}
+
+
+def _epochs(trial: Trial, places: Places, store: Store, lease: Lease, train: partial[Iterator[Epoch]]) -> Iterator[Row]:
+    on = train.keywords["device"]
     described = {"sweep": store.path.name, "id": trial.id, **trial.to_row(), **provenance(on)}
     resume, records = _left_off(trial, store, described)
     start = _start(trial, places, store) if resume is None else None
     members = set(resume.members) if resume else set()
     log.info("%s from epoch %d on %s", "resumed" if resume else "started", resume.epoch if resume else 0, on)
-    for epoch in training(trial, places, start=start, resume=resume, device=on):
+    for epoch in train(trial, places, start=start, resume=resume):
+        lease.check()
         records += [{**described, **row} for row in epoch.rows]
         _save(trial, store, epoch.state, records, members)
         members = set(epoch.state.members)
         log.info("epoch %d: %s", epoch.number, _summary(epoch.rows[-1]))
-        yield {"epoch": epoch.state.epoch, **_summary(epoch.rows[-1])}
+        yield {"epoch": epoch.state.epoch, **_summary(epoch.rows[-1]), "seconds": _seconds(epoch.rows)}
+    lease.check()
     store.drop(trial.id, store.kept(trial.id) - members)
     store.commit(trial.id, records)
     log.info("done")
@@ -156,7 +180,7 @@ def _start(trial: Trial, places: Places, store: Store) -> Weights | None:
     try:
         return load_weights(store.weights(trial.parent, best_epoch(store.rows(trial.parent))))
     except StoreError as error:
-        with store.lock(trial.parent) as ours:
+        with store.lease(trial.parent) as ours:
             if ours:
                 store.set_aside(trial.parent, str(error))
         raise
@@ -178,18 +202,26 @@ def _summary(row: Row) -> Row:
     return {key: row[key] for key in ("split", "f1", "epg", "iou", "seconds") if row.get(key) is not None}
 
 
+def _seconds(rows: Iterable[Row]) -> float:
+    """The time of an epoch: rows of one measurement share theirs, and differ in their probe alone."""
+    return sum({row["split"]: row.get("seconds") or 0.0 for row in rows}.values())
+
+
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.ESTALE, errno.ELOOP}
 
 
 def failure(error: BaseException) -> dict[str, Any]:
-    """An exception as data: its cause by class, its message and traceback."""
+    """An exception as data: its cause by class, its message and traceback, and where it was raised."""
     text = f"{type(error).__name__}: {error}"
-    return {"cause": _cause(error), "error": text, "traceback": "".join(traceback.format_exception(error))}
+    where = {"host": platform.node(), "pid": os.getpid()}
+    return {"cause": _cause(error), "error": text, "traceback": "".join(traceback.format_exception(error)), **where}
 
 
 def _cause(error: BaseException) -> str:
     if isinstance(error, Diverged):
         return "diverged"
+    if isinstance(error, Preempted):
+        return "preempted"
     if isinstance(error, StoreError):
         return "damaged"
     if isinstance(error, OSError) and error.errno in DISK:

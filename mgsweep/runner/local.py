@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
 from functools import partial
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
-from mgsweep.runner.execution import Training, execute, train_on_data
+from mgsweep.runner.dispatch import Attempt, Dispatch
+from mgsweep.runner.execution import Training, execute, failure, train_on_data
+from mgsweep.runner.limits import Limits
 from mgsweep.runner.places import Places
+from mgsweep.runner.stopping import Stop
+from mgsweep.store import Busy, Store
 
 
 def run(
@@ -16,24 +22,38 @@ def run(
     listener: Listener,
     resources: Resources,
     training: Training = train_on_data,
+    stop: Stop | None = None,
+    limits: Limits | None = None,
 ) -> Outcome:
-    """Run what is on the agenda. A failing trial does not stop the others; Ctrl-C does, its epochs are kept.
+    """Run what is on the agenda. A failing trial does not stop the others.
 
-    Raises:
-        KeyboardInterrupt: passed on.
+    Args:
+        training: makes the epochs of a trial.
+        stop: ends the run at the end of an epoch when it is asked to.
     """
-    schedule, finished, failed = agenda.schedule(), 0, 0
-    while trial := schedule.next():
-        listener.started(trial)
-        try:
-            for row in execute(trial, places, resources.threads, partial(training, **resources.memory)):
-                listener.progressed(trial, row)
-        except Exception as error:
-            schedule.fail(trial)
-            failed += 1
-            listener.failed(trial, f"{type(error).__name__}: {error}")
-        else:
-            schedule.finish(trial)
-            finished += 1
-            listener.finished(trial)
-    return Outcome.of(schedule, finished, failed)
+    dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
+    training = partial(training, **resources.memory)
+    while not dispatch.over:
+        if attempt := dispatch.next():
+            _run(attempt, dispatch, places, resources.threads, training)
+        elif not dispatch.over:
+            time.sleep(0.5)  # another driver has what is left
+    return dispatch.outcome()
+
+
+def _run(attempt: Attempt, dispatch: Dispatch, places: Places, threads: int, training: Training) -> None:
+    trial = attempt.trial
+    dispatch.begun(trial)
+    epochs = execute(trial, places, threads, training, attempt.share.micro_batch, attempt.over)
+    try:
+        with closing(epochs):
+            for row in epochs:
+                dispatch.progressed(trial, row)
+                if dispatch.stop.asked:
+                    return dispatch.left(trial)
+    except Busy as busy:
+        dispatch.left(trial, busy)
+    except Exception as error:
+        dispatch.failed(trial, failure(error))
+    else:
+        dispatch.finished(trial)

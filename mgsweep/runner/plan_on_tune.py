@@ -1,4 +1,4 @@
-"""The plan on Ray Tune. Tune executes, mgsweep decides: it is handed one ready trial after the other.
+"""The plan on Ray Tune. Tune executes, mgsweep decides: it is handed one ready attempt after the other.
 
 Tune's own state, loggers, retries and checkpoints stay unused: the store is the truth, a new run is plan minus done.
 Import this after `cluster.configure`: Ray reads its environment when it is imported.
@@ -6,54 +6,64 @@ Import this after `cluster.configure`: Ray reads its environment when it is impo
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from ray import tune
+import ray
+from ray import cloudpickle, tune
 from ray.exceptions import RayActorError
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mgsweep.plan.schema import Resources
-from mgsweep.runner import Listener
-from mgsweep.runner.execution import Training, execute
+from mgsweep.runner.dispatch import Attempt, Dispatch
+from mgsweep.runner.execution import Preempted, Training, execute, failure
 from mgsweep.runner.places import Places
-from mgsweep.runner.schedule import Schedule
-from mgsweep.store import Store
+from mgsweep.store import Busy, Holder, Store
 from mgsweep.trial import Trial
 
 SCRATCH = ".ray"
 """Where Tune keeps its own files: among the results, as every node must see them. Deletable at any time."""
 
 
-class PlanSearcher(Searcher):
-    """Hands Tune the next trial of a schedule whose parent is done: nothing while none is, the end when all are."""
+_CREATION = "error raised in its creation task"
 
-    def __init__(self, schedule: Schedule) -> None:
+
+class PlanSearcher(Searcher):
+    """Hands Tune the next attempt that is ready: nothing while none is, the end when none will be."""
+
+    def __init__(self, dispatch: Dispatch) -> None:
         super().__init__()
-        self._schedule = schedule
-        self.running: dict[str, Trial] = {}
+        self._dispatch = dispatch
+        self.trials: dict[str, Trial] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a string
-        """The fields of the next trial as Tune's config."""
-        trial = self._schedule.next()
-        if trial is None:
-            return Searcher.FINISHED if self._schedule.settled else None
-        self.running[trial_id] = trial
-        return trial.model_dump()
+        """The next attempt as Tune's config."""
+        attempt = self._dispatch.next()
+        if attempt is None:
+            return Searcher.FINISHED if self._dispatch.over else None
+        self.trials[trial_id] = attempt.trial
+        return _to_config(attempt)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Tell the schedule; what Tune stopped before its end, as at Ctrl-C, stays unfinished."""
-        trial = self.running.pop(trial_id)
-        if error:
-            self._schedule.fail(trial)
-        elif result and result.get("done"):
-            self._schedule.finish(trial)
+        """Nothing: `Relay` knows more of how it ended."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: a new run derives everything from the store."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore."""
+
+
+def _to_config(attempt: Attempt) -> dict[str, Any]:
+    fields = attempt.trial.model_dump(exclude_defaults=True)
+    return {"trial": fields, "micro_batch": attempt.share.micro_batch, "gpu": attempt.share.gpu, "over": attempt.over}
 
 
 class TrialRun(tune.Trainable):
@@ -64,76 +74,170 @@ class TrialRun(tune.Trainable):
     ) -> None:
         """Take up the first trial."""
         self._places, self._threads, self._training = places, threads, training
+        self._told_to_go = False
+        signal.signal(signal.SIGTERM, self._on_sigterm)
         self.reset_config(config)
+
+    def _on_sigterm(self, *_: object) -> None:
+        self._told_to_go = True
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take up the next trial: a reused actor saves starting a process and importing torch."""
-        self._epochs = execute(Trial(**new_config), self._places, self._threads, self._training)
+        trial = Trial(**new_config["trial"])
+        micro_batch, over = new_config["micro_batch"], new_config["over"]
+        self._epochs = execute(trial, self._places, self._threads, self._training, micro_batch, over)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch; past the last there is nothing to report but the end."""
+        """Train one epoch; past the last there is nothing to report but the end.
+
+        Raises:
+            Preempted: this process got SIGTERM, and the epoch before is safe.
+        """
+        if self._told_to_go:
+            self._epochs.throw(Preempted("the worker was told to go (SIGTERM)"))
         row = next(self._epochs, None)
         return {**row, "done": False} if row else {"done": True}
 
     def cleanup(self) -> None:
-        """Let go of the trial's lock."""
+        """Let go of the trial's lease."""
         self._epochs.close()
 
 
-class Relay(tune.Callback):
-    """Tells the listener, and writes down the failures that no worker lived to write."""
+class Order(FIFOScheduler):
+    """Ends trials when the run is to stop, and has Tune forget those that ended: it would keep them all in memory."""
 
-    def __init__(self, searcher: PlanSearcher, store: Store, listener: Listener) -> None:
-        self._searcher, self._store, self._listener = searcher, store, listener
-        self._trials: dict[str, Trial] = {}
-        self.finished = self.failed = 0
+    def __init__(self, dispatch: Dispatch) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._dispatch = dispatch
+
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        """After each epoch: go on, or stop here."""
+        stop = self._dispatch.stop.asked
+        return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
+        """Called at every turn of Tune's loop."""
+        if self._dispatch.stop.asked:
+            for trial in list(tune_controller.get_live_trials()):
+                if trial.status == TuneTrial.PENDING or self._dispatch.stop.overdue:
+                    tune_controller.stop_trial(trial)
+            return None
+        return super().choose_trial_to_run(tune_controller)
+
+
+class Relay(tune.Callback):
+    """Tells the dispatch what becomes of its attempts, and why an attempt ended whose worker did not live to say."""
+
+    def __init__(self, searcher: PlanSearcher, dispatch: Dispatch, store: Store) -> None:
+        self._searcher, self._dispatch, self._store = searcher, dispatch, store
+        self._killed: set[str] = set()
+        self._on_sigusr1 = signal.getsignal(signal.SIGUSR1)
+
+    def setup(self, *arguments: Any, **info: Any) -> None:
+        """Take back the signal that Tune has taken."""
+        signal.signal(signal.SIGUSR1, self._on_sigusr1)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Nothing: Tune pickles its callbacks for a restore that never happens, and a live screen cannot be."""
+        """Nothing: Tune pickles its callbacks for a restore that never happens."""
         return {}
 
+    def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
+        for trial in self._dispatch.overdue():
+            if trial.id not in self._killed and (found := self._store.holder(trial.id)):
+                self._killed.add(trial.id)
+                kill(found)
+
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        self._trials[trial.trial_id] = self._searcher.running[trial.trial_id]
-        self._listener.started(self._trials[trial.trial_id])
+        self._dispatch.begun(self._searcher.trials[trial.trial_id])
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         if not result.get("done"):
-            self._listener.progressed(self._trials[trial.trial_id], result)
+            self._dispatch.progressed(self._searcher.trials[trial.trial_id], result)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+        ours = self._searcher.trials.pop(trial.trial_id)
         if (trial.last_result or {}).get("done"):
-            self.finished += 1
-            self._listener.finished(self._trials.pop(trial.trial_id))
+            self._dispatch.finished(ours)
+        else:
+            self._dispatch.left(ours)
 
     def on_trial_error(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
-        ours, error = self._trials.pop(trial.trial_id), trial.get_pickled_error()
-        self.failed += 1
-        if isinstance(error, RayActorError):
-            message = str(error).splitlines()[0]
-            self._store.fail(ours.id, {"cause": "lost", "error": message, "traceback": str(error)})
-        failure = self._store.failures().get(ours.id, {"error": str(error)})
-        self._listener.failed(ours, failure["error"])
+        ours, error = self._searcher.trials.pop(trial.trial_id), _error_of(trial)
+        if isinstance(error, Busy):
+            self._dispatch.left(ours, error)
+        else:
+            self._dispatch.failed(ours, self._failure(ours, error))
+
+    def _failure(self, trial: Trial, error: Exception) -> dict[str, Any]:
+        if not isinstance(error, RayActorError):
+            return failure(error)
+        lines = str(error).strip().splitlines()
+        message = lines[-1].strip() if _CREATION in str(error) else lines[0]
+        found = {**failure(error), "cause": self._cause(trial, error), "error": message}
+        self._store.fail(trial.id, {**found, "traceback": str(error), "log": str(self._store.log(trial.id))})
+        return found
+
+    def _cause(self, trial: Trial, error: Exception) -> str:
+        """Why there is no worker any more."""
+        if trial.id in self._killed:
+            self._killed.discard(trial.id)
+            return "timeout"
+        if "low on memory" in str(error):  # Ray's memory monitor, so that the kernel need not kill at random
+            return "memory"
+        if _CREATION in str(error):
+            return "bug"
+        return "lost" if "its node has died" in str(error) or getattr(error, "preempted", False) else "died"
 
 
-def tuner(searcher: PlanSearcher, relay: Relay, places: Places, resources: Resources, training: Training) -> tune.Tuner:
-    """A Tuner that runs what the searcher hands out, its own files in a corner of the results that can be deleted."""
+def _error_of(trial: TuneTrial) -> Exception:
+    """What Tune caught, from the file where it has just put it, in this process' own temporary folder."""
+    try:
+        error: Exception = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+        return error
+    except (OSError, TypeError):
+        return RuntimeError("the attempt ended by an error that Ray does not tell")
+
+
+def kill(holder: Holder) -> None:
+    """End a worker that hangs, on whatever node of the cluster it is. SIGKILL ends a stopped process, too."""
+    for node in ray.nodes():
+        if node["Alive"] and node["NodeManagerHostname"] == holder.host:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            ray.remote(num_cpus=0)(_kill).options(scheduling_strategy=there).remote(holder.pid)
+            return
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def tuner(dispatch: Dispatch, places: Places, resources: Resources, training: Training, name: str) -> tune.Tuner:
+    """A Tuner that runs what the dispatch hands out.
+
+    Args:
+        name: of the folder for its own files, in a corner of the results that can be deleted.
+    """
+    searcher = PlanSearcher(dispatch)
     training = partial(training, **resources.memory)
     trainable = tune.with_parameters(TrialRun, places=places, threads=resources.threads, training=training)
-    bundle = {"CPU": resources.cpu, "GPU": resources.gpu}
     return tune.Tuner(
-        tune.with_resources(trainable, tune.PlacementGroupFactory([bundle])),
+        tune.with_resources(
+            trainable, lambda config: tune.PlacementGroupFactory([{"CPU": resources.cpu, "GPU": config["gpu"]}])
+        ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
+            scheduler=Order(dispatch),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
         ),
         run_config=tune.RunConfig(
-            name="tune",
+            name=name,
             storage_path=str(places.results / SCRATCH),
             verbose=0,
-            callbacks=[relay],
+            callbacks=[Relay(searcher, dispatch, Store(places.results))],
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
         ),

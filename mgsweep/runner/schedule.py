@@ -11,7 +11,7 @@ from mgsweep.trial import Trial
 class Schedule:
     """The trials still to run: parents before children, a child of a failed parent never.
 
-    Every trial handed out by `next` must be given back by `finish` or `fail`.
+    Every trial handed out by `next` must be given back by `finish`, `fail` or `again`.
     """
 
     def __init__(self, trials: Iterable[Trial], done: Collection[str] = (), failed: Collection[str] = ()) -> None:
@@ -46,6 +46,11 @@ class Schedule:
         """The trial failed: its children are blocked."""
         del self.running[trial.id]
         self._block(trial.id)
+
+    def again(self, trial: Trial) -> None:
+        """The trial failed in a way that another attempt may mend: it is ready again, after the others."""
+        del self.running[trial.id]
+        self._ready.append(trial)
 
     def _block(self, parent: str) -> None:
         for child in self._waiting.pop(parent, ()):

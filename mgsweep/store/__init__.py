@@ -7,7 +7,7 @@
   running/<id>/checkpoint.pt       all that resuming takes, written anew at every epoch
                previous.pt         the one before, in case that is damaged
                progress.parquet    the rows so far, in the record's columns
-               lock                held by the process that trains the trial
+               lease.<n>           held by the process that trains the trial; of several the highest counts
   checkpoints/<id>/<epoch>.pt      weights that children and later measurements need
   failed/<id>.<attempt>.json       why an attempt failed
   damaged/<file>.<8 digits>        what could not be trusted and was moved out of the way; beside it .reason
@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +27,19 @@ import pyarrow as pa
 
 from mgsweep import durable
 from mgsweep.errors import StoreError
+from mgsweep.store import leases
 from mgsweep.store.asked import to_rows, to_trials
 from mgsweep.store.columns import conformed, table
 from mgsweep.store.files import LEFT_OUT, Files, log
+from mgsweep.store.leases import Busy, Holder, Lease
 from mgsweep.store.records import Records
 from mgsweep.store.seal import Damaged
-from mgsweep.trial import Probe, Trial
+from mgsweep.trial import CONFIG, Probe, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["GENERATIONS", "Damaged", "Store"]
+__all__ = ["GENERATIONS", "Busy", "Damaged", "Holder", "Lease", "Store"]
 
 GENERATIONS = ("checkpoint.pt", "previous.pt")
 """What an interrupted trial can resume from, the newest first."""
@@ -46,8 +48,8 @@ GENERATIONS = ("checkpoint.pt", "previous.pt")
 class Store:
     """The results of one sweep, or (for reading) of every sweep in a folder.
 
-    Only the process that holds a trial's lock writes that trial's files. Everything is written whole or not at all, and
-    verified when it is read. Readers skip what is damaged and say so; only a run sets it aside.
+    Only the process that holds a trial's lease writes that trial's files. Everything is written whole or not at all,
+    and verified when it is read. Readers skip what is damaged and say so; only a run sets it aside.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -65,9 +67,10 @@ class Store:
         """
         trials = list(trials)
         try:
-            rows = {row["id"]: row for row in self._asked_before()} | to_rows(trials)
-            durable.write(self.path, "sweep.yaml", sweep_text.encode())
-            self._files.write_table("plan.parquet", pa.Table.from_pylist(list(rows.values())), "plan")
+            with durable.locked(self.path / ".plan.lock"):  # two runs may begin at the same time
+                rows = {row["id"]: row for row in self._asked_before()} | to_rows(trials)
+                durable.write(self.path, "sweep.yaml", sweep_text.encode())
+                self._files.write_table("plan.parquet", pa.Table.from_pylist(list(rows.values())), "plan")
             self._clear_up(trials)
         except OSError as error:
             raise StoreError(
@@ -99,8 +102,9 @@ class Store:
         running = set(durable.names(self.path / "running"))
         for trial in trials:
             if trial.id in running and self.is_done(trial):
-                with self.lock(trial.id) as ours:
+                with self.lease(trial.id) as ours:
                     if ours:
+                        self.tidy(trial.id)
                         durable.remove_folder(self.path, f"running/{trial.id}")
 
     # Finished trials
@@ -171,18 +175,46 @@ class Store:
         """
         return self._records.compact(durable.names(self.path / "running") if prune else None)
 
+    def timed(self) -> Iterator[list[dict[str, Any]]]:
+        """For every trial that is done or has begun, what its rows say of configuration and time; damaged ones not."""
+        columns = (*CONFIG, "id", "epoch", "split", "seconds")
+        by_trial: dict[str, list[dict[str, Any]]] = {}
+        for row in self._records.table(columns).to_pylist():
+            by_trial.setdefault(row["id"], []).append(row)
+        yield from by_trial.values()
+        yield from filter(None, map(self.progress, sorted(self.begun())))
+
     # A trial on its way
 
-    def lock(self, trial_id: str) -> AbstractContextManager[bool]:
-        """Hold the right to write this trial's files; yields whether it was had, or another process has it."""
-        return durable.locked(durable.place(self.path, f"running/{trial_id}/lock"), blocking=False)
+    @contextmanager
+    def lease(self, trial_id: str, over: int = 0) -> Iterator[Lease | None]:
+        """Hold the right to write this trial's files; yields None if another process has it.
+
+        Args:
+            over: number of a lease that an observer has found to be dead, see `leases.take`.
+        """
+        lease = leases.take(self.path, f"running/{trial_id}", over)
+        try:
+            yield lease
+        finally:
+            if lease:
+                lease.release()
+
+    def holder(self, trial_id: str) -> Holder | None:
+        """Who is training the trial, as far as one look can tell: one on another machine may have died since."""
+        found = leases.holder(self.path, f"running/{trial_id}")
+        return None if found is None or leases.is_dead(self.path, f"running/{trial_id}", found) else found
 
     def is_held(self, trial_id: str) -> bool:
-        """Whether a process on this machine is training the trial. Only looks."""
-        return durable.is_locked(self.path / "running" / trial_id / "lock")
+        """Whether `holder` finds somebody."""
+        return self.holder(trial_id) is not None
+
+    def observer(self) -> leases.Observer:
+        """Tells live holders from dead ones on other machines, too, by looking at `running/<id>` again and again."""
+        return leases.Observer(self.path)
 
     def tidy(self, trial_id: str) -> None:
-        """Remove drafts that a crash left. Under the trial's lock, for only its holder makes any."""
+        """Remove drafts that a crash left. Under the trial's lease, for only its holder makes any."""
         durable.remove_drafts(self.path, f"running/{trial_id}")
         durable.remove_drafts(self.path, f"checkpoints/{trial_id}")
         durable.remove_drafts(self.path, "trials", f"{trial_id}.parquet")
@@ -228,14 +260,14 @@ class Store:
         }
 
     def commit(self, trial_id: str, rows: list[dict[str, Any]]) -> None:
-        """Publish the record: from here on the trial is done."""
+        """Publish the record: from here on the trial is done. Of two the first stays, unless the second has more."""
         self._records.write(trial_id, rows)
         # What is left over is removed by the next run.
         with suppress(OSError):
             durable.remove_folder(self.path, f"running/{trial_id}")
 
     def set_aside(self, trial_id: str, reason: str, generation: str | None = None) -> None:
-        """Move a damaged record, or a generation of the checkpoint, out of the way. Under the trial's lock."""
+        """Move a damaged record, or a generation of the checkpoint, out of the way. Under the trial's lease."""
         if generation is None:
             self._records.set_aside(trial_id, reason)
         elif (self.path / f"running/{trial_id}/{generation}").exists():
@@ -268,18 +300,27 @@ class Store:
     # Failures
 
     def fail(self, trial_id: str, failure: Mapping[str, Any]) -> None:
-        """Write down why an attempt failed: `cause`, `error`, `traceback`, `host`."""
+        """Write down why an attempt failed: `cause`, `error`, `traceback`, `host`, `pid`, `log`."""
         attempt = 1 + sum(name.startswith(f"{trial_id}.") for name in durable.names(self.path / "failed"))
         content = json.dumps({"id": trial_id, "attempt": attempt, **failure}, indent=1)
         durable.write(self.path, f"failed/{trial_id}.{attempt}.json", content.encode())
 
+    def attempts(self, trial_id: str = "") -> dict[str, list[dict[str, Any]]]:
+        """Every failed attempt by trial, the first first: of all trials, or of one."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for failure in sorted(self._failures(trial_id), key=lambda failure: failure["attempt"]):
+            found.setdefault(failure["id"], []).append(failure)
+        return found
+
     def failures(self) -> dict[str, dict[str, Any]]:
         """The last failure of every trial that failed and has no record, by id."""
-        last = {failure["id"]: failure for failure in sorted(self._failures(), key=lambda failure: failure["attempt"])}
+        last = {trial_id: attempts[-1] for trial_id, attempts in self.attempts().items()}
         return {trial_id: failure for trial_id, failure in last.items() if self._records.flaw(trial_id)}
 
-    def _failures(self) -> Iterator[dict[str, Any]]:
+    def _failures(self, trial_id: str) -> Iterator[dict[str, Any]]:
         for name in durable.names(self.path / "failed"):
+            if not name.startswith(trial_id):
+                continue
             try:
                 failure = json.loads(durable.read(self.path / "failed" / name))
                 yield {"id": str(failure["id"]), "attempt": int(failure["attempt"]), "cause": "unknown", **failure}

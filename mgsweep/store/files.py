@@ -44,9 +44,13 @@ class Files:
             raise Damaged(self.root / name, "the seal at its end is missing")
         return content
 
-    def write_table(self, name: str, table: pa.Table, seal: str) -> None:
-        """Write a Parquet file with its seal inside."""
-        durable.write(self.root, name, tables.to_bytes(table, seal))
+    def write_table(self, name: str, table: pa.Table, seal: str, replace: bool = True) -> None:
+        """Write a Parquet file with its seal inside.
+
+        Raises:
+            FileExistsError: it was there and was not to be replaced.
+        """
+        durable.write(self.root, name, tables.to_bytes(table, seal), replace)
 
     def read_table(self, name: str, seal: str, columns: Sequence[str] | None = None) -> pa.Table:
         """The table, or some columns of it."""

@@ -13,8 +13,8 @@ from mgsweep.errors import InvalidInput
 from mgsweep.plan import Plan, load
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Outcome, Places, execution, local, preflight
-from mgsweep.runner.execution import Busy, execute
-from mgsweep.store import Store
+from mgsweep.runner.execution import execute
+from mgsweep.store import Busy, Store
 from mgsweep.trial import Trial
 
 TIMES = ["seconds", "peak_memory", "started"]
@@ -40,6 +40,12 @@ class Recorder:
 
     def failed(self, trial: Trial, error: str) -> None:
         self.events.append(("failed", error))
+
+    def repeated(self, trial: Trial, error: str) -> None:
+        self.events.append(("repeated", error))
+
+    def left(self, trial: Trial) -> None:
+        self.events.append(("left", trial.id))
 
 
 def run(plan: Plan, store: Store, listener: Recorder | None = None) -> Outcome:

@@ -1,0 +1,231 @@
+"""The driver's side of a run, wherever its trials are executed: which attempt is next, and what follows from its end.
+
+Ray Tune and the in-process loop both ask here, so that they agree on order, retries, limits and other drivers.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mgsweep.plan.schema import Resources
+from mgsweep.runner import Agenda, Listener, Outcome
+from mgsweep.runner.limits import Account, Limits
+from mgsweep.runner.retry import Share, given_up, share
+from mgsweep.runner.stopping import Stop
+from mgsweep.store import Busy, Store
+from mgsweep.trial import Trial
+
+EQUAL_BUGS = 3
+"""So many trials failing one after the other by the same bug, none finishing in between, stop the run."""
+
+LOOK = 2.0
+"""Seconds between two looks at the trials that another driver has."""
+
+PATIENCE, AT_LEAST = 20, 3600.0
+"""Without `resources.timeout` an attempt hangs when an epoch takes PATIENCE times the longest so far, and an hour."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt at a trial. `over`: number of the dead lease that it takes over, see `store.leases`."""
+
+    trial: Trial
+    share: Share
+    over: int = 0
+
+
+@dataclass
+class _Running:
+    attempt: Attempt
+    begun: bool = False
+    since: float = field(default_factory=time.monotonic)
+    epochs: int = 0
+
+
+class Dispatch:
+    """Every attempt handed out by `next` is given back by `finished`, `failed` or `left`."""
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        store: Store,
+        resources: Resources,
+        listener: Listener,
+        stop: Stop | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.stop = stop or Stop()
+        self._schedule, self._causes = agenda.schedule(), {key: list(value) for key, value in agenda.causes.items()}
+        self._forgiven = agenda.forgiven
+        self._store, self._resources, self._listener = store, resources, listener
+        self._account = Account(limits or Limits(), resources.gpu, store)
+        self._observer = store.observer()
+        self.running: dict[str, _Running] = {}
+        self._elsewhere: list[Trial] = []
+        self._looked = 0.0
+        self._too_big: dict[str, str] = {}
+        self._dry = False
+        self._bugs: Counter[str] = Counter()
+        self._longest = 0.0
+        self._finished = self._failed = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing: Tune pickles all that refers to it for a restore that never happens, and a screen cannot be."""
+        return {}
+
+    # What is next
+
+    def next(self) -> Attempt | None:
+        """The next attempt, or None when there is none at the moment; `over` says whether there will be one."""
+        if not self.stop.asked and (reached := self._account.exhausted):
+            self.stop.ask(reached, code=75)
+        if self.stop.asked:
+            return None
+        attempt = self._from_schedule() or self._from_elsewhere()
+        if attempt:
+            self.running[attempt.trial.id] = _Running(attempt)
+        elif not self.running and not self._elsewhere and self._too_big:
+            self.stop.ask(next(iter(self._too_big.values())), code=75)
+        return attempt
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will be handed out any more: then the run is at its end once nothing runs."""
+        return self.stop.asked or (self._dry and not self.running and not self._elsewhere)
+
+    def _from_schedule(self) -> Attempt | None:
+        self._dry = False
+        while trial := self._schedule.next():
+            if self._done_by_another(trial):
+                self._schedule.finish(trial)
+            elif self._observer.live(_folder(trial)):
+                self._elsewhere.append(trial)
+            elif why := self._account.why_not(trial, self._in_progress()):
+                self._too_big[trial.id] = why
+            else:
+                return self._attempt(trial)
+        self._dry = True
+        return None
+
+    def _from_elsewhere(self) -> Attempt | None:
+        """A trial that another driver had and has no more, without having finished it."""
+        if time.monotonic() - self._looked < LOOK:
+            return None
+        self._looked = time.monotonic()
+        for trial in list(self._elsewhere):
+            if self._done_by_another(trial):
+                self._elsewhere.remove(trial)
+                self._schedule.finish(trial)
+                self._dry = False
+            elif not self._observer.live(_folder(trial)):
+                self._elsewhere.remove(trial)
+                self._read_causes(trial)
+                if not self._is_given_up(trial):
+                    return self._attempt(trial)
+                self._schedule.fail(trial)
+                self._failed += 1
+        return None
+
+    def _done_by_another(self, trial: Trial) -> bool:
+        return self._store.has_record(trial.id) and self._store.is_done(trial)
+
+    def _attempt(self, trial: Trial) -> Attempt:
+        found = self._store.holder(trial.id)  # on another machine, and dead
+        chosen = share(trial, self._resources, self._causes.get(trial.id, ()))
+        return Attempt(trial, chosen, found.number if found else 0)
+
+    def _in_progress(self) -> Iterator[tuple[Trial, int]]:
+        return ((one.attempt.trial, one.epochs) for one in self.running.values())
+
+    # What becomes of an attempt
+
+    def begun(self, trial: Trial) -> None:
+        """A worker has taken it up."""
+        self.running[trial.id].begun, self.running[trial.id].since = True, time.monotonic()
+        self._listener.started(trial)
+
+    def progressed(self, trial: Trial, row: dict[str, Any]) -> None:
+        """An epoch is safe on disk."""
+        one, now = self.running[trial.id], time.monotonic()
+        if one.epochs:  # the first one has the start of the worker in it
+            self._longest = max(self._longest, now - one.since)
+        self._account.timings.add(trial, row.get("seconds", 0.0), int(row["epoch"]) > one.epochs)
+        one.since, one.epochs = now, max(one.epochs, int(row["epoch"]))
+        self._listener.progressed(trial, row)
+
+    def finished(self, trial: Trial) -> None:
+        """Its record is published."""
+        self._back(trial)
+        self._schedule.finish(trial)
+        self._bugs.clear()
+        self._finished += 1
+        self._listener.finished(trial)
+
+    def left(self, trial: Trial, error: BaseException | None = None) -> None:
+        """It ended before its end and nothing is wrong: the run stops, or (`Busy`) another driver has the trial."""
+        one = self._back(trial)
+        if isinstance(error, Busy):
+            self._elsewhere.append(trial)
+        if one.begun:
+            self._listener.left(trial)
+
+    def failed(self, trial: Trial, failure: dict[str, Any]) -> None:
+        """It ended by a failure with `cause` and `error`: the trial is tried again, or has failed."""
+        one = self._back(trial)
+        if not one.begun:
+            self._listener.started(trial)
+        self._causes.setdefault(trial.id, []).append(failure["cause"])
+        if self._is_given_up(trial):
+            self._schedule.fail(trial)
+            self._failed += 1
+            self._listener.failed(trial, failure["error"])
+            self._break_on_equal_bugs(failure)
+        else:
+            self._schedule.again(trial)
+            self._listener.repeated(trial, failure["error"])
+
+    def overdue(self) -> list[Trial]:
+        """Those that hang: no epoch was safe for too long."""
+        limit = self._resources.timeout or max(AT_LEAST, PATIENCE * self._longest)
+        now = time.monotonic()
+        return [one.attempt.trial for one in self.running.values() if one.begun and now - one.since > limit]
+
+    def outcome(self) -> Outcome:
+        """The end of the run."""
+        schedule = self._schedule
+        return Outcome(
+            self._finished, self._failed, len(schedule.blocked), schedule.unfinished, self.stop.reason, self.stop.code
+        )
+
+    def _back(self, trial: Trial) -> _Running:
+        self._dry = False
+        return self.running.pop(trial.id)
+
+    def _is_given_up(self, trial: Trial) -> bool:
+        return given_up(trial, self._resources, self._causes.get(trial.id, ()))
+
+    def _read_causes(self, trial: Trial) -> None:
+        attempts = self._store.attempts(trial.id).get(trial.id, [])
+        self._causes[trial.id] = [a["cause"] for a in attempts if a["attempt"] > self._forgiven.get(trial.id, 0)]
+
+    def _break_on_equal_bugs(self, failure: dict[str, Any]) -> None:
+        if failure["cause"] != "bug":
+            return
+        said = alike(failure["error"])
+        self._bugs[said] += 1
+        if self._bugs[said] >= EQUAL_BUGS:
+            self.stop.ask(f"{EQUAL_BUGS} trials failed one after the other by the same bug: {failure['error']}", code=1)
+
+
+def alike(error: str) -> str:
+    """An error without the ids, sizes and epochs in which trials differ that meet the same bug."""
+    return re.sub(r"\b[0-9a-f]{12}\b|\d+", "#", error)
+
+
+def _folder(trial: Trial) -> str:
+    return f"running/{trial.id}"

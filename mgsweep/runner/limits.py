@@ -1,0 +1,153 @@
+"""How much a run may use: until when, and how many GPU hours in all, those of earlier runs included."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mgsweep.errors import InvalidInput
+from mgsweep.store import Store
+from mgsweep.trial import Trial
+
+COSTLY = ("dataset", "model", "backbone", "attribution", "depth", "image_size")
+"""The fields that decide how long an epoch takes."""
+
+Kind = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`until`: as of time.time(), infinite for none. `gpu_hours`: of all trials ever run in this store, likewise."""
+
+    until: float = float("inf")
+    gpu_hours: float = float("inf")
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any limit."""
+        return min(self.until, self.gpu_hours) < float("inf")
+
+
+def limits(until: str | None, budget: str | None) -> Limits:
+    """Limits as the user writes them.
+
+    Args:
+        until: 18:30 (the next one), 2026-11-24T18:30, or seconds since 1970 as Slurm says them in SLURM_JOB_END_TIME.
+        budget: GPU hours, as 40h or 40.
+
+    Raises:
+        InvalidInput: cannot be read, or is over.
+    """
+    none = float("inf")
+    return Limits(_moment(until) if until else none, _hours(budget) if budget else none)
+
+
+def _moment(text: str) -> float:
+    now = datetime.datetime.now()
+    if re.fullmatch(r"\d{9,}", text):
+        moment = datetime.datetime.fromtimestamp(int(text))
+    elif found := re.fullmatch(r"(\d\d?):(\d\d)", text):
+        moment = now.replace(hour=int(found[1]) % 24, minute=int(found[2]) % 60, second=0, microsecond=0)
+        moment += datetime.timedelta(days=moment <= now)
+    else:
+        try:
+            moment = datetime.datetime.fromisoformat(text)
+        except ValueError:
+            message = f"expected a time such as 18:30, 2026-11-24T18:30 or $SLURM_JOB_END_TIME, got {text!r}"
+            raise InvalidInput.of(message, where="--until") from None
+    if moment.timestamp() <= now.timestamp():
+        raise InvalidInput.of(f"{moment:%Y-%m-%d %H:%M} is over", where="--until")
+    return moment.timestamp()
+
+
+def _hours(text: str) -> float:
+    found = re.fullmatch(r"(\d+(\.\d*)?)\s*h?", text)
+    if not found or not float(found[1]):
+        raise InvalidInput.of(f"expected GPU hours such as 40h, got {text!r}", where="--budget")
+    return float(found[1])
+
+
+class Timings:
+    """How long an epoch takes, by what is trained: of the store's records and of the epochs that are reported.
+
+    The time of a trial is that of all its rows: training, validation and the final test of its kept epochs.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self._sums: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0])
+        self.spent = 0.0
+        if store is None:
+            return
+        for rows in store.timed():
+            first = rows[0]
+            self._count(tuple(first[key] for key in COSTLY), _seconds(rows), _epochs(rows))
+
+    def add(self, trial: Trial, seconds: float, epochs: int) -> None:
+        """So long took so many more epochs; none, if it was the test of one."""
+        self._count(_kind(trial), seconds, epochs)
+
+    def _count(self, kind: Kind, seconds: float, epochs: int) -> None:
+        self.spent += seconds
+        for known in (kind, ()):
+            self._sums[known][0] += seconds
+            self._sums[known][1] += epochs
+
+    def expected(self, trial: Trial, done: int = 0) -> float:
+        """Seconds that the rest of a trial takes after `done` epochs: as its like did, else as all did, else 0."""
+        for kind in (_kind(trial), ()):
+            seconds, epochs = self._sums.get(kind, (0.0, 0))
+            if epochs:
+                return (trial.epochs - done) * seconds / epochs
+        return 0.0
+
+
+def _kind(trial: Trial) -> Kind:
+    return tuple(getattr(trial, key) for key in COSTLY)
+
+
+def _seconds(rows: Collection[dict[str, Any]]) -> float:
+    """Rows of one measurement share its time, and differ in their probe alone."""
+    return sum(seconds for _, _, seconds in {(row["epoch"], row["split"], row["seconds"] or 0.0) for row in rows})
+
+
+def _epochs(rows: Iterable[dict[str, Any]]) -> int:
+    return len({row["epoch"] for row in rows if row["split"] == "train"})
+
+
+class Account:
+    """Decides whether one more trial fits what is left."""
+
+    def __init__(self, limits: Limits, gpu: float, store: Store | None = None) -> None:
+        self._limits, self._share = limits, gpu or 1.0
+        self.timings = Timings(store if limits.given else None)
+
+    @property
+    def hours(self) -> float:
+        """GPU hours used so far; on CPUs, hours of trials."""
+        return self.timings.spent * self._share / 3600
+
+    def why_not(self, trial: Trial, running: Iterable[tuple[Trial, int]]) -> str:
+        """What one more trial would exceed; empty if it fits.
+
+        Args:
+            running: the trials that run, each with the epochs it has done.
+        """
+        if not self._limits.given:
+            return ""
+        seconds = self.timings.expected(trial)
+        if time.time() + seconds >= self._limits.until:
+            return "--until is too near for what is left"
+        ahead = seconds + sum(self.timings.expected(other, done) for other, done in running)
+        if self.hours + ahead * self._share / 3600 >= self._limits.gpu_hours:
+            return f"--budget {self._limits.gpu_hours:g}h does not hold what is left; {self.hours:.2g} h are used"
+        return ""
+
+    @property
+    def exhausted(self) -> str:
+        """Which limit is reached, if one is."""
+        return "--until is reached" if time.time() >= self._limits.until else ""
