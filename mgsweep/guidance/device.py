@@ -10,6 +10,8 @@ import torch
 def choose(threads: int) -> torch.device:
     """The GPU this process was given, else the CPU with so many threads."""
     torch.set_num_threads(threads)
+    # PyTorch's own default is TF32, which a trial has to ask for.
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # its stub lacks it
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -19,6 +19,7 @@ from mgsweep.guidance.evaluation import Row, evaluate, held_out
 from mgsweep.guidance.models import build
 from mgsweep.guidance.models.classifier import Classifier
 from mgsweep.guidance.models.weights import load
+from mgsweep.guidance.precision import multiplying
 from mgsweep.guidance.seeds import generator, seed_of
 from mgsweep.guidance.step import drawn_classes, guided_loss
 from mgsweep.pareto import front
@@ -128,7 +129,8 @@ def _rows_of_epoch(
 ) -> tuple[Row, ...]:
     """Train one epoch and validate. A baseline is only classified: its attributions wait for the best epoch."""
     clock = _Clock(device)
-    trained = train_epoch(trial, model, optimiser, data.train, number, device, micro_batch)
+    with multiplying(model, trial.precision):
+        trained = train_epoch(trial, model, optimiser, data.train, number, device, micro_batch)
     own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth, "micro_batch": micro_batch}
     train_row = {"epoch": number, "split": "train", **own, **trained, **clock.read()}
     validated = evaluate(model, data.val, trial.measured if trial.guided else (), device)
