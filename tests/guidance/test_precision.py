@@ -33,7 +33,7 @@ def step(model: str, precision: str) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def apart(ours: Tensor, theirs: Tensor) -> float:
-    return float((ours - theirs).norm() / theirs.norm())
+    return float((ours - theirs).detach().norm() / theirs.detach().norm())
 
 
 # Of logits, maps and gradients. bf16 has 8 bits, so a factor is off by up to 0.4 %. Maps suffer most where a ReLU or a
