@@ -15,6 +15,7 @@ from torch import Tensor
 from mgsweep.errors import Diverged
 from mgsweep.guidance.augmentation import Crops, draw
 from mgsweep.guidance.datasets.cache import Data, Split, annotated
+from mgsweep.guidance.device import resident
 from mgsweep.guidance.evaluation import Row, evaluate, held_out
 from mgsweep.guidance.models import build
 from mgsweep.guidance.models.classifier import Classifier
@@ -89,6 +90,8 @@ def guided_training(
     """
     device = torch.device(device)
     model = _model(trial, len(data.classes), start, device)
+    train, val, test = (_at_hand(split, device) for split in (data.train, data.val, data.test))
+    data = replace(data, train=train, val=val, test=test)
     model.checkpoint_stages = checkpoint_stages
     state = resume or State()
     if state.epoch < trial.epochs:
@@ -104,6 +107,10 @@ def guided_training(
         if rows := _rows_of_member(trial, model, data, state, number, device):
             state = replace(state, rows=(*state.rows, *rows))
             yield Epoch(number, rows, state)
+
+
+def _at_hand(split: Split, device: torch.device) -> Split:
+    return replace(split, images=resident(split.images, device))
 
 
 def _model(trial: Trial, classes: int, start: Weights | None, device: torch.device) -> Classifier:
