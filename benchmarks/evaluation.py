@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from kernel import ATTRIBUTION, clocked
+from kernel import ATTRIBUTION, clocked, plain
 
 from mgsweep.guidance import boxes, metrics
 from mgsweep.guidance.contracts import DEPTHS
@@ -73,10 +73,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--batch", type=int, default=8, help="images in a batch of ours")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of a CPU")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--depths", nargs="+", default=["input", "final"], choices=DEPTHS)
     parser.add_argument("--json", type=Path, help="write the rows there, too")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     split = split_of(arguments.images, arguments.size)
     print(f"{arguments.backbone}, {arguments.size} pixels, {len(split.pairs) / len(split):.1f} pairs an image\n")
@@ -90,7 +92,7 @@ def main() -> None:
             ways = {
                 "forward": partial(forward, model, split, device, arguments.batch),
                 "ours": partial(evaluate, model, split, [probe], device, arguments.batch),
-                "naive": partial(naive, model, split, probe, device),
+                "naive": partial(naive, plain(model), split, probe, device),
             }
             median = clocked(ways, arguments.repeats, device)
             ratios = {kind: median[kind] / median["forward"] for kind in ("ours", "naive")}

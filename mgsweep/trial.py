@@ -88,6 +88,9 @@ class Trial(BaseModel):
     augmentation: Literal["none", "crop_flip"] = Field(
         "none", description="of training images: none, or a random resized crop and a flip that the boxes follow"
     )
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="of what convolutions multiply in training; sums, maps, losses and measuring are fp32"
+    )
     start: Literal["baseline", "weights"] = Field(
         "baseline", description="where a guided trial starts: its baseline's best checkpoint, or the initial weights"
     )

@@ -30,6 +30,7 @@ def test_every_field_but_probes_is_part_of_the_identity() -> None:
         "depth": "final", "loss": "l1", "lambda_loc": 2.0, "bbox_fraction": 0.1, "bbox_dilation": 0.5,
         "guidance_source": "mask", "guidance_region": "outside", "epochs": 3, "batch_size": 8, "learning_rate": 1e-3,
         "image_size": 64, "seed": 1, "parent": "0123456789ab", "augmentation": "crop_flip", "start": "weights",
+        "precision": "bf16",
     }  # fmt: skip
     assert set(changed) == set(CONFIG), "a new field needs a line here"
     base = Trial(**GUIDED, lambda_loc=1.0)

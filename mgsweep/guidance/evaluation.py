@@ -165,4 +165,4 @@ def _accuracies(logits: Tensor, split: Split) -> Row:
 
 def pixels(split: Split, index: Tensor, device: torch.device) -> Tensor:
     """Images of the split as float (B, 3, H, W) in [0, 1] on the device; they travel as bytes."""
-    return split.images[index].to(device).float() / 255
+    return split.images[index.to(split.images.device)].to(device).float() / 255

@@ -55,15 +55,31 @@ def guided_loss(
         )
     pairs = split.pair_of[index[guided], classes[guided]]
     masks = guidance_masks(trial, split, pairs, device, crops and crops[guided])
-    (reading,) = model.read(images, [str(trial.depth)])
-    entropy = binary_cross_entropy_with_logits(reading.logits, labels)
-    maps = ATTRIBUTIONS[str(trial.attribution)](reading, classes.to(device))
+    logits, maps = _explained(trial, model, images, classes.to(device), usable)
+    entropy = binary_cross_entropy_with_logits(logits, labels)
     # A box can shrink to nothing at this resolution, or leave the crop. There is nothing to guide by then, whatever the
     # loss, and wherever to.
     seen = (~masks if trial.guidance_region == "outside" else masks).any(2).any(1)
-    guidance = (LOSSES[trial.loss](maps[guided.to(device)], masks) * seen).sum()
+    guidance = (LOSSES[trial.loss](maps, masks) * seen).sum()
     parts = (entropy.detach() * len(index), guidance.detach(), seen.sum(), (~seen).sum())
     return share * entropy + trial.lambda_loc * guidance, torch.stack([part.double() for part in parts])
+
+
+def _explained(
+    trial: Trial, model: Classifier, images: Tensor, classes: Tensor, usable: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Logits (B, C) of all images, and maps of the usable ones.
+
+    Where no image sees another, the others do not take part in the attribution: at few annotated images a guided step
+    costs little more than a standard one. Batch norm in training couples them, and then all do.
+    """
+    guided, others = (which.nonzero().squeeze(1).to(images.device) for which in (usable, ~usable))
+    alone = len(others) > 0 and not model.couples_images
+    (reading,) = model.read(images[guided] if alone else images, [str(trial.depth)])
+    maps = ATTRIBUTIONS[str(trial.attribution)](reading, classes[guided] if alone else classes)
+    if not alone:
+        return reading.logits, maps[guided]
+    return torch.cat([reading.logits, model(images[others])])[torch.cat([guided, others]).argsort()], maps
 
 
 def guidance_masks(

@@ -15,10 +15,12 @@ from torch import Tensor
 from mgsweep.errors import Diverged
 from mgsweep.guidance.augmentation import Crops, draw
 from mgsweep.guidance.datasets.cache import Data, Split, annotated
+from mgsweep.guidance.device import resident
 from mgsweep.guidance.evaluation import Row, evaluate, held_out
 from mgsweep.guidance.models import build
 from mgsweep.guidance.models.classifier import Classifier
 from mgsweep.guidance.models.weights import load
+from mgsweep.guidance.precision import multiplying
 from mgsweep.guidance.seeds import generator, seed_of
 from mgsweep.guidance.step import drawn_classes, guided_loss
 from mgsweep.pareto import front
@@ -88,6 +90,8 @@ def guided_training(
     """
     device = torch.device(device)
     model = _model(trial, len(data.classes), start, device)
+    train, val, test = (_at_hand(split, device) for split in (data.train, data.val, data.test))
+    data = replace(data, train=train, val=val, test=test)
     model.checkpoint_stages = checkpoint_stages
     state = resume or State()
     if state.epoch < trial.epochs:
@@ -103,6 +107,10 @@ def guided_training(
         if rows := _rows_of_member(trial, model, data, state, number, device):
             state = replace(state, rows=(*state.rows, *rows))
             yield Epoch(number, rows, state)
+
+
+def _at_hand(split: Split, device: torch.device) -> Split:
+    return replace(split, images=resident(split.images, device))
 
 
 def _model(trial: Trial, classes: int, start: Weights | None, device: torch.device) -> Classifier:
@@ -128,7 +136,8 @@ def _rows_of_epoch(
 ) -> tuple[Row, ...]:
     """Train one epoch and validate. A baseline is only classified: its attributions wait for the best epoch."""
     clock = _Clock(device)
-    trained = train_epoch(trial, model, optimiser, data.train, number, device, micro_batch)
+    with multiplying(model, trial.precision):
+        trained = train_epoch(trial, model, optimiser, data.train, number, device, micro_batch)
     own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth, "micro_batch": micro_batch}
     train_row = {"epoch": number, "split": "train", **own, **trained, **clock.read()}
     validated = evaluate(model, data.val, trial.measured if trial.guided else (), device)

@@ -164,7 +164,7 @@ class OwnDataset(Section):
 AXES = tuple(name for name in Trial.model_fields if name not in ("parent", "probes"))
 """The fields of `Trial` a sweep file may set."""
 
-SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "seed")
+SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "precision", "seed")
 """What a guided trial has in common with its baseline."""
 
 TRAINING = ("epochs", "batch_size", "learning_rate")

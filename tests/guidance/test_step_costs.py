@@ -12,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from mgsweep.guidance.attributions import ATTRIBUTIONS
 from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.models import MODELS, build
+from mgsweep.guidance.models.classifier import Classifier
 from mgsweep.guidance.step import guided_loss
 from mgsweep.trial import Trial
 
@@ -61,6 +62,33 @@ def test_no_operation_of_a_step_waits_for_the_device(model: str, loss: str) -> N
     with Operations() as counted:
         total, parts = guided_loss(trial, classifier, split, index, classes, usable, torch.device("cpu"))
         total.backward()
-    # The one nonzero is over `usable`, which lies on the host: it says which images are annotated.
-    assert {name: count for name, count in counted.calls.items() if name in WAITS} == {"nonzero": 1}
+    # These are over `usable`, which lies on the host: it says which images are annotated, and which are not.
+    assert {name: count for name, count in counted.calls.items() if name in WAITS} == {"nonzero": 3}
     assert parts.shape == (4,)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_images_without_boxes_take_no_part_in_an_attribution_where_none_sees_another(model: str) -> None:
+    """The same loss and gradients as with all of them, at the cost of a standard step for the others."""
+    trial = Trial(
+        dataset="shapes", model=model, backbone="resnet10", attribution=ATTRIBUTION[model], depth="input",
+        loss="energy", lambda_loc=1, image_size=32,
+    )  # fmt: skip
+    split, index, usable = random_split(1), torch.arange(8), torch.arange(8) == 5
+    classes, found = split.labels[index].int().argmax(1), {}
+    for coupled in (True, False):
+        classifier = filled(model, classes=CLASSES).eval()
+        if coupled:
+            classifier.__class__ = Coupled
+        with Operations() as counted:
+            loss, _ = guided_loss(trial, classifier, split, index, classes, usable, torch.device("cpu"))
+            loss.backward()
+        found[coupled] = counted.flops, [loss, *(weight.grad for weight in classifier.parameters())]
+    assert found[False][0] < 0.65 * found[True][0]
+    torch.testing.assert_close(found[False][1], found[True][1], rtol=1e-4, atol=1e-6)
+    assert filled("vanilla").train().couples_images
+    assert not filled("xdnn").train().couples_images
+
+
+class Coupled(Classifier):
+    couples_images = True

@@ -55,6 +55,11 @@ class Classifier(nn.Module):
         self.checkpoint_stages = False
         """Whether a step keeps the inputs of stages alone and computes the rest again: less memory for more time."""
 
+    @property
+    def couples_images(self) -> bool:
+        """Whether what an image gives depends on the others of its batch, as with batch norm in training."""
+        return any(module.training for module in self.network.modules() if isinstance(module, nn.BatchNorm2d))
+
     def _encoded(self, images: Tensor) -> Tensor:
         encoded: Tensor = self.encoding(images)
         return encoded.contiguous(memory_format=torch.channels_last)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mgsweep.guidance.models.classifier import Classifier, Network, Normalise
-from mgsweep.guidance.models.layers import BatchNorm2d, Layer, PooledLinear, Pullback, chain
+from mgsweep.guidance.models.layers import BatchNorm2d, Layer, PooledLinear, Pullback, chain, rounded
 
 
 class Stage(NamedTuple):
@@ -59,12 +59,13 @@ class SameConv2d(Layer, nn.Conv2d):
         stride, kernel, sizes = self.stride[0], self.kernel_size[0], x.shape[2:]
         (top, bottom), (left, right) = (_padding(size, kernel, stride) for size in sizes)
         padded = F.pad(x, (left, right, top, bottom)) if bottom or right else x
-        out = F.conv2d(padded, self.weight, None, stride, 0, 1, self.groups)
+        out = F.conv2d(rounded(padded, self), rounded(self.weight, self), None, stride, 0, 1, self.groups).to(x.dtype)
         rest = [(size - kernel) % stride for size in padded.shape[2:]]
 
         def pullback(gradient: Tensor) -> Tensor:
-            whole = F.conv_transpose2d(gradient, self.weight, None, stride, 0, rest, self.groups)
-            return whole[:, :, top : top + sizes[0], left : left + sizes[1]]
+            factors = rounded(gradient, self), rounded(self.weight, self)
+            whole = F.conv_transpose2d(*factors, None, stride, 0, rest, self.groups)
+            return whole[:, :, top : top + sizes[0], left : left + sizes[1]].to(gradient.dtype)
 
         return out, pullback
 

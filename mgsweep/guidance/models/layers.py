@@ -26,6 +26,9 @@ Pullback = Callable[[Tensor], Tensor]
 class Layer(nn.Module):
     """A module whose forward is the first half of its `vjp`."""
 
+    factors: torch.dtype | None = None
+    """What a convolution rounds its factors to, if to anything; set by `guidance.precision`."""
+
     def vjp(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """The output for `x`, and its pullback (vector-Jacobian product), which may be called more than once."""
         raise NotImplementedError
@@ -74,12 +77,17 @@ class Conv2d(Layer, nn.Conv2d):
         return multiply(x, self.weight, self), lambda gradient: multiply_back(gradient, self.weight, x.shape, self)
 
 
-def multiply(x: Tensor, weight: Tensor, layer: nn.Conv2d) -> Tensor:
+def rounded(x: Tensor, layer: Layer) -> Tensor:
+    """`x` as the layer is to multiply it."""
+    return x if layer.factors is None else x.to(layer.factors)
+
+
+def multiply(x: Tensor, weight: Tensor, layer: Conv2d) -> Tensor:
     """The convolution of `x` by `weight`, with the stride and padding of `layer`."""
-    return F.conv2d(x, weight, None, layer.stride, layer.padding)
+    return F.conv2d(rounded(x, layer), rounded(weight, layer), None, layer.stride, layer.padding).to(x.dtype)
 
 
-def multiply_back(gradient: Tensor, weight: Tensor, shape: torch.Size, layer: nn.Conv2d) -> Tensor:
+def multiply_back(gradient: Tensor, weight: Tensor, shape: torch.Size, layer: Conv2d) -> Tensor:
     """Back through `multiply` goes the transposed convolution, to exactly the shape of `x`."""
     padding = cast("tuple[int, int]", layer.padding)
     covered = [
@@ -87,15 +95,18 @@ def multiply_back(gradient: Tensor, weight: Tensor, shape: torch.Size, layer: nn
         for size, s, p, k in zip(gradient.shape[2:], layer.stride, padding, weight.shape[2:], strict=True)
     ]
     rest = [size - c for size, c in zip(shape[2:], covered, strict=True)]
-    return F.conv_transpose2d(gradient, weight, None, layer.stride, padding, rest)
+    factors = rounded(gradient, layer), rounded(weight, layer)
+    return F.conv_transpose2d(*factors, None, layer.stride, padding, rest).to(gradient.dtype)
 
 
 def multiply_gradients(
-    gradient: Tensor, x: Tensor, weight: Tensor, layer: nn.Conv2d, wanted: Sequence[bool]
+    gradient: Tensor, x: Tensor, weight: Tensor, layer: Conv2d, wanted: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None]:
     """Gradients of `multiply` by `x` and `weight`, where `wanted`."""
+    factors = [rounded(factor, layer) for factor in (gradient, x, weight)]
     geometry = (layer.stride, layer.padding, [1, 1], False, [0, 0], 1)
-    to_x, to_weight, _ = torch.ops.aten.convolution_backward(gradient, x, weight, None, *geometry, [*wanted[:2], False])
+    found = torch.ops.aten.convolution_backward(*factors, None, *geometry, [*wanted[:2], False])
+    to_x, to_weight = (part if part is None else part.to(x.dtype) for part in found[:2])
     return to_x, to_weight
 
 
