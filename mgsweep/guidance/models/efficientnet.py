@@ -86,8 +86,8 @@ class ReLU6(Layer, nn.ReLU6):
 class Norm(BatchNorm2d):
     """Batch norm with the authors' epsilon.
 
-    Its running statistics follow as fast as in the ResNets, not at the authors' 1 % a step: that is made for hundreds of
-    epochs of ImageNet, and leaves a short training with the statistics it began with.
+    Its running statistics follow as fast as in the ResNets, not at the authors' 1 % a step: that is made for hundreds
+    of epochs of ImageNet, and leaves a short training with the statistics it began with.
     """
 
     def __init__(self, channels: int) -> None:
