@@ -167,7 +167,7 @@ def train_epoch(
     usable = annotated(len(split), trial.bbox_fraction, trial.seed) & split.labels.any(1)
     if trial.guidance_source == "mask":
         usable &= split.segmented(split.pair_of.gather(1, classes[:, None]).squeeze(1))
-    crops = _crops(trial, split, number)
+    crops = crops_of(trial, split, number)
     sums = torch.zeros(4, dtype=torch.float64, device=device)
     for index in order.split(trial.batch_size):
         optimiser.zero_grad(set_to_none=True)
@@ -186,7 +186,7 @@ def train_epoch(
     return {**row, "guidance_loss": guidance / guided} if guided else row
 
 
-def _crops(trial: Trial, split: Split, number: int) -> Crops | None:
+def crops_of(trial: Trial, split: Split, number: int) -> Crops | None:
     """One for each image, so that neither the order nor the size of batches matters."""
     if trial.augmentation == "none":
         return None

@@ -26,7 +26,7 @@ from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.metrics import THRESHOLDS
 from mgsweep.guidance.seeds import generator
 from mgsweep.guidance.step import drawn_classes, guidance_masks, guided_loss
-from mgsweep.guidance.training import Epoch, State, best_epoch, guided_training, members_of
+from mgsweep.guidance.training import Epoch, State, best_epoch, crops_of, guided_training, members_of
 from mgsweep.trial import Probe, Trial
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -283,6 +283,19 @@ def test_only_images_with_a_mask_are_guided_by_masks(data: Data) -> None:
     assert by_box["pairs"] == 40
     assert by_mask["pairs"] == int(partly.train.segmented(pairs).sum())
     assert 5 < by_mask["pairs"] < 35
+
+
+def test_crops_are_new_in_every_epoch_and_with_every_seed(data: Data) -> None:
+    def corners(epoch: int, **fields: Any) -> Tensor:
+        crops = crops_of(trial(augmentation="crop_flip", **fields), data.train, epoch)
+        assert crops is not None
+        return crops.boxes
+
+    first = corners(1)
+    assert torch.equal(first, corners(1, loss="l1"))
+    assert not torch.equal(first, corners(2))
+    assert not torch.equal(first, corners(1, seed=1))
+    assert crops_of(trial(), data.train, 1) is None
 
 
 # What is kept

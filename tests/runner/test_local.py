@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from mgsweep import runner
 from mgsweep.errors import InvalidInput
+from mgsweep.guidance.checkpoint import load_weights
+from mgsweep.guidance.datasets.cache import Data
+from mgsweep.guidance.training import Epoch, best_epoch
 from mgsweep.plan import Plan, load
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Outcome, Places, execution, local, preflight
@@ -243,3 +248,31 @@ def test_room_for_trials() -> None:
     assert preflight.slots(Resources(cpu=1, gpu=0.5), cpus=16, gpus=4) == 8
     with pytest.raises(InvalidInput, match=r"a trial asks for 1, there are 0; change it with --set resources.gpu=0"):
         preflight.slots(Resources(gpu=1), cpus=2, gpus=0)
+
+
+def test_a_guided_trial_starts_from_its_baseline_or_where_that_started(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that are drawn from the seed are given as None."""
+    store, starts = Store(tmp_path / "results" / "tiny"), {}
+    trained = execution.guided_training
+
+    def spied(trial: Trial, data: Data, **options: Any) -> Iterator[Epoch]:
+        starts[trial.start, trial.guided] = options["start"]
+        return trained(trial, data, **options)
+
+    monkeypatch.setattr(execution, "guided_training", spied)
+    for start in ("baseline", "weights"):
+        plan = load(sweep, [f"start={start}"], only=["model=vanilla", "loss=energy"])
+        run(plan, store)
+    (baseline,) = plan.baselines
+    best = load_weights(store.weights(baseline.id, best_epoch(store.rows(baseline.id))))
+    assert starts["baseline", False] is starts["weights", True] is None
+    assert starts["baseline", True].keys() == best.keys()
+    assert all(torch.equal(starts["baseline", True][name], best[name]) for name in best)
+
+
+def test_masks_that_are_not_there_are_missed_before_anything_is_trained(sweep: Path, tmp_path: Path) -> None:
+    plan = load(sweep, ["guidance_source=mask"])
+    with pytest.raises(InvalidInput, match="no training image has a segmentation; add them, or guide by box"):
+        preflight.check(plan.trials, Places(tmp_path, plan.data))
