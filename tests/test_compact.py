@@ -179,7 +179,7 @@ class Stop(BaseException):
     pass
 
 
-@pytest.mark.parametrize("operation", range(1, 60))
+@pytest.mark.parametrize("operation", range(1, 24))
 def test_killed_anywhere_no_record_is_lost(
     store: Store, before: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, operation: int
 ) -> None:
@@ -202,15 +202,11 @@ def test_killed_anywhere_no_record_is_lost(
         def __getattr__(self, name: str) -> object:
             return counted(name) if name in ("write", "replace", "unlink", "fsync") else getattr(os, name)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(durable, "os", Disk())
-        try:
-            store.compact(prune=True)
-            ended = True
-        except Stop:
-            ended = False
-    assert ended or count >= operation
-    assert same(store, before)
+    monkeypatch.setattr(durable, "os", Disk())
+    with pytest.raises(Stop):
+        store.compact(prune=True)
+    monkeypatch.undo()
+    pd.testing.assert_frame_equal(Store(store.path).frame(), before)
     assert Store(store.path).finished() == {trial.id for trial in TRIALS}
     Store(store.path).compact(prune=True)
-    assert same(store, before)
+    pd.testing.assert_frame_equal(Store(store.path).frame(), before)
