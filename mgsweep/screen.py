@@ -62,6 +62,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def size(count: float) -> str:
+    """Bytes as 12 kB, 3.4 MB or 5.6 GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
 def show(rows: Sequence[Cells], form: Format = "table", title: str = "") -> None:
     """Print rows that share their columns. Numbers stand to the right."""
     if form == "json":

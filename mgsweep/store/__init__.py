@@ -176,9 +176,12 @@ class Store:
 
     def frame(self) -> pd.DataFrame:
         """All records as one tidy table: a row per (trial, epoch, split, probe). Says which cannot be trusted."""
-        tables = [records.table() for records in self._everywhere()]
-        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        frame: pd.DataFrame = self.table().to_pandas()
         return frame
+
+    def table(self) -> pa.Table:
+        """The same for Arrow."""
+        return pa.concat_tables([records.table() for records in self._everywhere()])
 
     def _everywhere(self) -> Iterator[Records]:
         """The records here, and if this is a folder of sweeps, theirs."""
