@@ -12,29 +12,45 @@ from mgsweep.cli.options import (
     Only,
     Scale,
     Set,
+    Shard,
     StoredSweep,
     StoreFolder,
     SweepFile,
     format_of,
+    planned,
     stored,
 )
 from mgsweep.cli.run import announce
 
 
 def plan(
-    file: SweepFile, store: StoreFolder = RESULTS, scale: Scale = None, set_: Set = None, only: Only = None
+    file: SweepFile,
+    store: StoreFolder = RESULTS,
+    scale: Scale = None,
+    set_: Set = None,
+    only: Only = None,
+    shard: Shard = None,
 ) -> None:
-    """Show the trials a sweep file asks for, which are done, and why cells were skipped. Trains and writes nothing."""
-    from mgsweep.listings.planned import by_axis
-    from mgsweep.plan import load
+    """Show the trials a sweep file asks for, which are done, what the others will take, and why cells were skipped.
+
+    Trains and writes nothing.
+    """
+    from mgsweep.listings.planned import by_axis, forecast, orphans
     from mgsweep.runner import agenda
     from mgsweep.screen import console, show
     from mgsweep.store import Store
 
-    planned = load(file, set_ or (), only or (), scale)
-    announce(planned, agenda(planned, Store(store / planned.name)))
-    console.print(f"{len(planned.baselines)} baselines, {len(planned.guided)} guided")
-    show(by_axis(planned.trials))
+    wanted = planned(file, set_, only, shard, scale)
+    results = Store(store / wanted.name)
+    ahead = agenda(wanted, results)
+    announce(wanted, ahead)
+    console.print(f"{len(wanted.baselines)} baselines, {len(wanted.guided)} guided")
+    show(by_axis(wanted.trials))
+    for line in forecast(ahead.to_run, Store(store).timings(), wanted.resources):
+        console.print(line, markup=False, soft_wrap=True)
+    if not (scale or set_ or only or shard):
+        for line in orphans(wanted, results):
+            console.print(line, markup=False, soft_wrap=True)
 
 
 def status(

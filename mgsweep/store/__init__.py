@@ -170,6 +170,14 @@ class Store:
         chosen: list[dict[str, Any]] = rows.filter(pc.equal(rows["split"], split)).to_pylist()
         return chosen
 
+    def timings(self) -> list[dict[str, Any]]:
+        """For every trial that has a record its configuration, `seconds` in all and the last `epoch`."""
+        fields = ["id", *CONFIG]
+        rows = pa.concat_tables(records.table((*fields, "epoch", "seconds")) for records in self._everywhere())
+        sums = rows.group_by(fields).aggregate([("epoch", "max"), ("seconds", "sum")])
+        timings: list[dict[str, Any]] = sums.rename_columns([*fields, "epoch", "seconds"]).to_pylist()
+        return timings
+
     def seconds(self) -> float:
         """What all records together took, in seconds."""
         return self._records.seconds()
