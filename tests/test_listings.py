@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 from mgsweep.cli import app
 from mgsweep.errors import InvalidInput
 from mgsweep.listings.plot import curve
-from mgsweep.listings.states import look
 from mgsweep.listings.trials import COLUMNS, by_trial, choose
 from mgsweep.store import Store
+from mgsweep.store.states import look
 from mgsweep.trial import Probe, Trial
 
 BASELINE = Trial(dataset="shapes", model="bcos", epochs=4, probes=(Probe("bcos", "input"), Probe("bcos", "final")))
@@ -62,7 +62,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.fail(BUG.id, {"cause": "bug", "error": "KeyError: [/x]\nmore", "traceback": trace, "host": "node2"})
     store.fail(MEMORY.id, {"cause": "memory", "error": "too large", "traceback": trace})
     store.log(RUNNING.id).write_text("epoch 1\nepoch [2]\n")
-    with store.lock(RUNNING.id), store.lock(STALE.id):
+    with store.lease(RUNNING.id), store.lease(STALE.id):
         yield store
 
 

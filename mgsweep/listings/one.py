@@ -9,16 +9,22 @@ from typing import Any
 
 from mgsweep.errors import InvalidInput
 from mgsweep.listings.plot import curve
-from mgsweep.listings.states import look
 from mgsweep.listings.sweeps import first_line, sweeps
 from mgsweep.screen import console, label, percent, show
 from mgsweep.store import Store
+from mgsweep.store.states import look
 from mgsweep.trial import Trial
 
 Cells = dict[str, Any]
 
 TAIL = 15
 """Lines of a traceback that are shown; the file has all."""
+
+
+SCORES = {
+    "f1": "f1", "mean_ap": "mean_ap", "acc.": "accuracy", "worst": "worst_group_accuracy",
+    "epg": "epg", "on obj.": "on_object_epg", "iou": "iou",
+}  # fmt: skip
 
 
 def find(folder: Path, beginning: str) -> tuple[Store, Trial]:
@@ -49,7 +55,7 @@ def describe(folder: Path, beginning: str) -> None:
     for line in _curves(trial, rows):
         console.print(line, highlight=False, markup=False)
     if rows:
-        show([_short(row) for row in _telling(rows)], title="\nBest on validation and last epoch")
+        show(_without_empty([_short(row) for row in _telling(rows)]), title="\nBest on validation and last epoch")
     _attempts(store, trial)
     console.print("\n[bold]Files[/]")
     for file in store.files(trial.id):
@@ -86,9 +92,15 @@ def _telling(rows: list[Cells]) -> list[Cells]:
 
 def _short(row: Cells) -> Cells:
     probe = f"{row['probe_attribution']}@{row['probe_depth']}" if row["probe_attribution"] else None
-    scores = {key: percent(row[key]) for key in ("f1", "mean_ap", "epg", "iou")}
+    scores = {name: percent(row[key]) for name, key in SCORES.items()}
     losses = {key: None if row[key] is None else f"{row[key]:.4f}" for key in ("class_loss", "guidance_loss")}
     return {"epoch": row["epoch"], "split": row["split"], "probe": probe, **scores, **losses}
+
+
+def _without_empty(rows: list[Cells]) -> list[Cells]:
+    """Rows without the columns in which none of them has a value."""
+    filled = {key for row in rows for key, value in row.items() if value not in (None, percent(None))}
+    return [{key: value for key, value in row.items() if key in filled} for row in rows]
 
 
 def _attempts(store: Store, trial: Trial) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mgsweep.listings.states import STATES, Look, look
 from mgsweep.screen import Part, duration, heading, label, table
 from mgsweep.store import Store
+from mgsweep.store.states import STATES, Look, look
 
 Cells = dict[str, Any]
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mgsweep.errors import InvalidInput, did_you_mean
-from mgsweep.listings.states import look
 from mgsweep.screen import duration, label, percent
 from mgsweep.store import Store
+from mgsweep.store.states import look
 from mgsweep.trial import CONFIG, normalise
 
 Cells = dict[str, Any]
 
-SCORES = ("f1", "epg", "iou", "mean_ap")
+SCORES = ("f1", "accuracy", "worst_group_accuracy", "epg", "on_object_epg", "iou", "mean_ap")
 COLUMNS = ("id", "state", "trial", *CONFIG, "epoch", "best_epoch", *SCORES, "seconds", "attempts", "cause")
-SHORT = ("id", "state", "trial", "epoch", "f1", "epg")
-"""What is shown unless `--columns` says otherwise."""
+SHORT = ("id", "state", "trial", "epoch", "f1", "accuracy", "epg")
+"""What is shown unless `--columns` says otherwise; of the accuracies only where there are any."""
 
 ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
@@ -30,8 +30,9 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 def by_trial(store: Store) -> list[Cells]:
     """One row for each planned trial, as data: state, configuration, progress, and the scores of its best epoch.
 
-    The best epoch is the one with the highest F1 on validation, of equal ones the one with the higher EPG; `iou`,
-    `epg` are of the trial's own probe there. Shares in [0, 1], seconds; None where there is nothing to tell.
+    The best epoch is the one with the highest accuracy on validation if there is one, else the highest F1, of equal
+    ones the higher EPG; attribution scores are of the trial's own probe there. Shares in [0, 1], seconds; None where
+    there is nothing to tell.
     """
     seen, attempts = look(store), store.attempts()
     best, taken = _best(store), _taken(store)
@@ -70,9 +71,10 @@ def _best(store: Store) -> dict[str, Cells]:
     return best
 
 
-def _rank(row: Cells) -> tuple[float, bool, float]:
+def _rank(row: Cells) -> tuple[float, float, bool, float]:
     own = (row["probe_attribution"], row["probe_depth"]) == (row["attribution"], row["depth"])
-    return (row["f1"] if row["f1"] is not None else -1.0, own, row["epg"] or 0.0)
+    f1 = row["f1"] if row["f1"] is not None else -1.0
+    return (row["accuracy"] or 0.0, f1, own, row["epg"] or 0.0)
 
 
 def _taken(store: Store) -> dict[str, float]:
@@ -142,7 +144,10 @@ def _number(text: str) -> float | None:
 
 
 def readable(rows: Iterable[Cells]) -> list[Cells]:
-    """The same for the eye: scores in percent, times as a clock would say them."""
+    """The same for the eye: scores in percent, times as a clock would say them, no column of accuracies without any."""
+    rows = list(rows)
+    empty = {key for key in ("accuracy", "worst_group_accuracy") if all(row.get(key) is None for row in rows)}
+    rows = [{key: value for key, value in row.items() if key not in empty} for row in rows]
     return [{_heading(key): _readable(key, value) for key, value in row.items()} for row in rows]
 
 
