@@ -7,11 +7,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Literal, get_args
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
@@ -32,6 +32,8 @@ from mgsweep.trial import Trial
 Format = Literal["table", "json", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Cells = dict[str, Any]
+Part = RenderableType
+"""Something that can be printed: a table, a heading."""
 
 console = Console(highlight=False)
 warnings = Console(stderr=True, highlight=False)
@@ -60,6 +62,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def size(count: float) -> str:
+    """Bytes as 12 kB, 3.4 MB or 5.6 GB."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
 def show(rows: Sequence[Cells], form: Format = "table", title: str = "") -> None:
     """Print rows that share their columns. Numbers stand to the right."""
     if form == "json":
@@ -67,14 +78,34 @@ def show(rows: Sequence[Cells], form: Format = "table", title: str = "") -> None
     elif form == "csv":
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: _harmless(value) for key, value in row.items()} for row in rows)
     else:
         if title:
             console.print(f"[bold]{title}[/]", soft_wrap=True)
-        console.print(_table(rows))
+        console.print(table(rows))
 
 
-def _table(rows: Sequence[Cells]) -> Table:
+def heading(text: str) -> Part:
+    """A line above a table that is not the first."""
+    return Text(f"\n{text}", style="bold")
+
+
+def watch(parts: Callable[[], Iterable[Part]], every: float) -> None:
+    """Show parts, made anew every so many seconds, until Ctrl-C: in place on a terminal, else one below another."""
+    try:
+        with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
+            while True:
+                group = Group(*parts(), Text(f"\n{time.strftime('%H:%M:%S')}  Ctrl-C ends", style="dim"))
+                if live:
+                    live.update(group, refresh=True)
+                else:
+                    console.print(group)
+                time.sleep(every)
+    except KeyboardInterrupt:
+        pass
+
+
+def table(rows: Sequence[Cells]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in rows[0] if rows else ():
         numeric = all(isinstance(row[name], int | float) or _is_number(row[name]) for row in rows)
@@ -84,6 +115,11 @@ def _table(rows: Sequence[Cells]) -> Table:
             *(Text("–" if value is None else str(value)) for value in row.values())  # as text: it may hold brackets
         )
     return table
+
+
+def _harmless(value: Any) -> Any:
+    """A cell for CSV that a spreadsheet takes for text, not for a formula."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _is_number(value: Any) -> bool:

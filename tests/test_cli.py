@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import voc_folder
@@ -85,8 +86,9 @@ def test_quiet_prints_only_the_summary(sweep: Path, tmp_path: Path) -> None:
 def test_listings(finished: Path, sweep: Path) -> None:
     status = mgsweep("status", "--store", finished, "--format", "json")
     assert json.loads(status.stdout) == [
-        {"sweep": "tiny", "trials": 3, "done": 3, "running": 0, "interrupted": 0, "failed": 0, "waiting": 0}
-    ]
+        {"sweep": "tiny", "trials": 3, "done": 3, "running": 0, "stale": 0, "interrupted": 0, "failed": 0, "waiting": 0,
+         "failed_by": {}, "epochs_per_hour": None, "seconds_left": None, "gpu_hours": ANY}
+    ]  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(mgsweep("trials", "tiny", "--store", finished, "--format", "csv").stdout)))
     assert {row["id"] for row in rows} == {trial.id for trial in load(sweep).trials}
     assert {row["state"] for row in rows} == {"done"}

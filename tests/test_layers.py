@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mgsweep.store": FLOOR,
     "mgsweep.runner": KERNEL | {"mgsweep.plan", "mgsweep.store"},
     "mgsweep.screen": FLOOR,
-    "mgsweep.listings": KERNEL | {"mgsweep.store", "mgsweep.screen", "mgsweep.runner"},
+    "mgsweep.listings": KERNEL | {"mgsweep.plan", "mgsweep.store", "mgsweep.screen", "mgsweep.runner"},
     "mgsweep.cli": {"mgsweep", "analysis"},
     "mgsweep.__main__": {"mgsweep.cli"},
     "analysis": FLOOR | {"mgsweep.store"},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from mgsweep.cli import data, draw, look, weights
+from mgsweep.cli import data, draw, keep, look, weights
 from mgsweep.cli.run import run
 from mgsweep.errors import InvalidInput, MgsweepError
 
@@ -24,10 +24,16 @@ app.command()(look.plan)
 app.command()(look.status)
 app.command()(look.trials)
 app.command(name="show")(look.show_trial)
+app.command()(look.logs)
 app.command()(draw.figures)
 app.command()(draw.report)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+app.command()(keep.compact)
+app.command()(keep.verify)
+app.command()(keep.clean)
+app.command()(keep.export)
+app.command()(keep.merge)
 app.command()(look.schema)
 app.command()(look.doctor)
 

@@ -12,59 +12,109 @@ from mgsweep.cli.options import (
     Only,
     Scale,
     Set,
+    Shard,
     StoredSweep,
     StoreFolder,
     SweepFile,
     format_of,
+    planned,
     stored,
 )
 from mgsweep.cli.run import announce
 
 
 def plan(
-    file: SweepFile, store: StoreFolder = RESULTS, scale: Scale = None, set_: Set = None, only: Only = None
+    file: SweepFile,
+    store: StoreFolder = RESULTS,
+    scale: Scale = None,
+    set_: Set = None,
+    only: Only = None,
+    shard: Shard = None,
 ) -> None:
-    """Show the trials a sweep file asks for, which are done, and why cells were skipped. Trains and writes nothing."""
-    from mgsweep.listings import by_axis
-    from mgsweep.plan import load
+    """Show the trials a sweep file asks for, which are done, what the others will take, and why cells were skipped.
+
+    Trains and writes nothing.
+    """
+    from mgsweep.listings.planned import by_axis, forecast, orphans
     from mgsweep.runner import agenda
     from mgsweep.screen import console, show
     from mgsweep.store import Store
 
-    planned = load(file, set_ or (), only or (), scale)
-    announce(planned, agenda(planned, Store(store / planned.name)))
-    console.print(f"{len(planned.baselines)} baselines, {len(planned.guided)} guided")
-    show(by_axis(planned.trials))
+    wanted = planned(file, set_, only, shard, scale)
+    results = Store(store / wanted.name)
+    ahead = agenda(wanted, results)
+    announce(wanted, ahead)
+    console.print(f"{len(wanted.baselines)} baselines, {len(wanted.guided)} guided")
+    show(by_axis(wanted.trials))
+    for line in forecast(ahead.to_run, Store(store).timings(), wanted.resources):
+        console.print(line, markup=False, soft_wrap=True)
+    if not (scale or set_ or only or shard):
+        for line in orphans(wanted, results):
+            console.print(line, markup=False, soft_wrap=True)
 
 
-def status(store: StoreFolder = RESULTS, form: FormatOption = "table") -> None:
-    """Show every sweep in the store: how much is done, running, interrupted, failed. Reads files only."""
-    from mgsweep.listings import by_sweep
-    from mgsweep.screen import show
+def status(
+    store: StoreFolder = RESULTS,
+    form: FormatOption = "table",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
+) -> None:
+    """Show every sweep in the store: what is done, runs, is stale or failed, rate, time left, GPU hours.
 
-    show(by_sweep(store), format_of(form))
+    Reads files only: from any machine, whether a run is going on or not.
+    """
+    from mgsweep import screen
+    from mgsweep.listings.sweeps import by_sweep, overview
+
+    if format_of(form) != "table":
+        screen.show(by_sweep(store), format_of(form))
+    elif watch:
+        screen.watch(lambda: overview(store), every)
+    else:
+        for part in overview(store):
+            screen.console.print(part)
 
 
 def trials(
     sweep: StoredSweep,
     store: StoreFolder = RESULTS,
     form: FormatOption = "table",
+    filter_: Annotated[
+        list[str] | None,
+        typer.Option("--filter", metavar="TEST", help="Only trials with key=a,b or key>0.7; may be repeated."),
+    ] = None,
+    sort: Annotated[str | None, typer.Option(metavar="KEY", help="Sort by a column; -KEY: the largest first.")] = None,
+    columns: Annotated[str | None, typer.Option(metavar="A,B", help="Which columns to show.")] = None,
 ) -> None:
     """List a sweep's trials with their state and validation scores."""
-    from mgsweep.listings import by_trial
+    from mgsweep.listings.trials import SHORT, by_trial, choose, readable
     from mgsweep.screen import show
 
-    show(by_trial(stored(store, sweep)), format_of(form))
+    as_table = format_of(form) == "table"
+    columns = columns or (",".join(SHORT) if as_table else None)
+    chosen = choose(by_trial(stored(store, sweep)), filter_ or (), sort, columns)
+    show(readable(chosen) if as_table else chosen, format_of(form))
 
 
-def show_trial(
-    trial: Annotated[str, typer.Argument(metavar="ID", help="Id of a trial, or its beginning.")],
-    store: StoreFolder = RESULTS,
-) -> None:
-    """Show one trial: configuration, scores by epoch, files, and why it failed if it did."""
-    from mgsweep.listings import describe
+TrialId = Annotated[str, typer.Argument(metavar="ID", help="Id of a trial, or its beginning.")]
+
+
+def show_trial(trial: TrialId, store: StoreFolder = RESULTS) -> None:
+    """Show one trial: configuration, parent, curves, files, and its failed attempts."""
+    from mgsweep.listings.one import describe
 
     describe(store, trial)
+
+
+def logs(
+    trial: TrialId,
+    store: StoreFolder = RESULTS,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as long as the trial runs.")] = False,
+) -> None:
+    """Print the log of a trial."""
+    from mgsweep.listings import one
+
+    one.follow(store, trial, follow)
 
 
 def schema() -> None:
@@ -78,7 +128,7 @@ def schema() -> None:
 
 def doctor(store: StoreFolder = RESULTS) -> None:
     """Check what this machine has: versions, processors, folders."""
-    from mgsweep.listings import machine
+    from mgsweep.listings.machine import machine
     from mgsweep.screen import show
 
     show(machine(store))

@@ -11,6 +11,7 @@ import typer
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from mgsweep.plan import Plan
     from mgsweep.screen import Format
     from mgsweep.store import Store
 
@@ -31,6 +32,8 @@ StoreFolder = Annotated[Path, typer.Option("--store", envvar="MGSWEEP_STORE", he
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=A,B", help="Value(s) in place of the file's.")]
 Scale = Annotated[str | None, typer.Option("--scale", metavar="NAME", help="A size of the file's scales: smoke.")]
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="KEY=A,B", help="Only trials with these values.")]
+Shard = Annotated[str | None, typer.Option("--shard", metavar="I/N", help="Only the I-th of N parts, by baseline.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only show what would be done.")]
 FormatOption = Annotated[str, typer.Option("--format", metavar="table|json|csv", help="How to print.")]
 RESULTS = Path("results")
 
@@ -42,6 +45,16 @@ def format_of(form: str) -> Format:
         if form == known:
             return known
     raise InvalidInput.of(f"expected table, json or csv, got {form!r}", where="--format")
+
+
+def planned(
+    file: Path, set_: list[str] | None, only: list[str] | None, shard: str | None, scale: str | None = None
+) -> Plan:
+    """The trials of a sweep file, as the options change and choose them."""
+    from mgsweep.plan import load
+
+    plan = load(file, set_ or (), only or (), scale)
+    return plan.shard(shard) if shard else plan
 
 
 def stored(store: Path, sweep: str) -> Store:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mgsweep.cli.options import RESULTS, Exit, Only, Scale, Set, StoreFolder, SweepFile
+from mgsweep.cli.options import RESULTS, Exit, Only, Scale, Set, Shard, StoreFolder, SweepFile, planned
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def run(
     scale: Scale = None,
     set_: Set = None,
     only: Only = None,
+    shard: Shard = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would run, and stop.")] = False,
     local: Annotated[bool, typer.Option("--local", help="In this process, one trial at a time, without Ray.")] = False,
     address: Annotated[
@@ -50,11 +51,10 @@ def run(
 ) -> None:
     """Train what the sweep asks for and the store does not have. The same command starts, resumes and extends."""
     from mgsweep import runner
-    from mgsweep.plan import load
     from mgsweep.runner.limits import limits
     from mgsweep.store import Store
 
-    plan = load(file, set_ or (), only or (), scale)
+    plan = planned(file, set_, only, shard, scale)
     results = Store(store / plan.name)
     allowed = limits(until, budget)
     agenda = runner.agenda(plan, results, _causes(retry or []))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.validity import NAMES, is_own_data, why_unmeasurable
-from mgsweep.plan.arguments import override, rescale, select
+from mgsweep.plan.arguments import override, rescale, select, shard
 from mgsweep.plan.document import Document, parse, read
 from mgsweep.plan.grid import Cell, Expansion, expand, misspelt
 from mgsweep.plan.own_data import resolve
@@ -40,6 +40,10 @@ class Plan:
     resources: Resources
     data: Mapping[str, Path | OwnData]
     weights: Mapping[str, Path]
+
+    def shard(self, part: str) -> Plan:
+        """The part of it that one of several clusters takes, see `arguments.shard`."""
+        return replace(self, trials=shard(self.trials, part))
 
     @property
     def baselines(self) -> tuple[Trial, ...]:

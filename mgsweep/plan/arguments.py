@@ -75,6 +75,21 @@ def select(trials: Iterable[Trial], assignments: Iterable[str]) -> tuple[Trial, 
     return tuple(trial for trial in trials if trial.id in chosen)
 
 
+def shard(trials: Iterable[Trial], part: str) -> tuple[Trial, ...]:
+    """The trials of one of n shards, `part` being `i/n` with i from 1.
+
+    A baseline's id decides, and its children go with it: nothing is trained twice, and a trial stays in its shard
+    whatever else the sweep comes to ask for. More shards than baselines are of no use.
+
+    Raises:
+        InvalidInput: not of this form.
+    """
+    number, _, count = part.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise InvalidInput.of(f"expected i/n with 1 <= i <= n, as in 1/4, got {part!r}", where="--shard")
+    return tuple(trial for trial in trials if int(trial.parent or trial.id, 16) % int(count) == int(number) - 1)
+
+
 def _assignment(text: str, option: str) -> tuple[str, list[Any]]:
     key, _, values = text.partition("=")
     if not key or not values:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,25 +50,53 @@ def read(path: str | os.PathLike[str]) -> Document:
     """
     file = Path(path)
     try:
-        tree = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
+        tree = YAML(typ="rt").load(_text(file))
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidInput.of(f"not valid YAML: {(error.problem or '').strip()}", where=f"{file}:{line}") from None
     except (OSError, UnicodeDecodeError, YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InvalidInput.of(f"cannot read the sweep file: {reason}", where=str(file)) from None
-    if not isinstance(tree, dict):
-        got = "nothing" if tree is None else f"a {type(tree).__name__}"
+    except RecursionError:
+        raise InvalidInput.of("it is nested too deeply to be a sweep", where=str(file)) from None
+    try:
+        data = _plain(tree, iter(range(NODES)))
+    except StopIteration:
+        message = f"it stands for more than {NODES} values, aliases written out; a sweep needs far fewer"
+        raise InvalidInput.of(message, where=str(file)) from None
+    if not isinstance(data, dict):
+        got = "nothing" if data is None else f"a {type(data).__name__}"
         raise InvalidInput.of(f"expected a mapping with the key grids, got {got}", where=str(file))
-    return Document(file, _plain(tree), tree)
+    return Document(file, data, tree)
 
 
-def _plain(node: Any) -> Any:
-    """ruamel's annotated values as the builtins they stand for."""
+BYTES = 2**20
+"""Size that no sweep file exceeds."""
+
+NODES = 100_000
+"""Values that no sweep file exceeds: a few bytes of aliases of aliases could stand for millions."""
+
+
+def _text(file: Path) -> str:
+    """A regular file's text: reading a pipe would wait for ever, a large file fill the memory."""
+    if file.exists() and not file.is_file():
+        raise InvalidInput.of("expected a sweep file, got a folder or something else that is no file", where=str(file))
+    if file.exists() and file.stat().st_size > BYTES:
+        raise InvalidInput.of(f"expected a sweep file, got one of {file.stat().st_size:,} bytes", where=str(file))
+    return file.read_text(encoding="utf-8-sig")
+
+
+def _plain(node: Any, left: Iterator[int]) -> Any:
+    """ruamel's annotated values as the builtins they stand for.
+
+    Raises:
+        StopIteration: there are more of them than `left`.
+    """
+    next(left)
     if isinstance(node, dict):
-        return {_plain(key): _plain(value) for key, value in node.items()}
+        return {_plain(key, left): _plain(value, left) for key, value in node.items()}
     if isinstance(node, list):
-        return [_plain(value) for value in node]
+        return list(map(_plain, node, itertools.repeat(left)))
     for kind in (bool, int, float, str):
         if isinstance(node, kind):
             return kind(node)
@@ -139,7 +168,7 @@ def _message(detail: dict[str, Any]) -> str:
     if kind == "literal_error":
         return f"expected {context['expected']}, got {got!r}"
     if kind == "string_pattern_mismatch":
-        return f"expected up to 64 letters, digits, dots, dashes and underscores, got {got!r}"
+        return f"expected up to 64 letters, digits, dots, dashes, underscores, beginning with none of . -, got {got!r}"
     for bound, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
         if bound in context:
             return f"expected a number {sign} {context[bound]:g}, got {got!r}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from mgsweep.errors import Problem, did_you_mean
 from mgsweep.guidance.validity import NAMES, NO_LOSS, is_own_data, why_invalid
 from mgsweep.plan.document import Document
-from mgsweep.plan.schema import AXES, SHARED, TRAINING, Grid, Sweep
+from mgsweep.plan.schema import AXES, MOST, SHARED, TRAINING, Grid, Sweep
 from mgsweep.trial import Probe, Trial
 
 Cell = dict[str, Any]
@@ -39,6 +40,10 @@ def expand(document: Document, sweep: Sweep, number: int) -> Expansion:
     found.problems += _misspelt_axes(document, sweep, number)
     if found.problems:
         return found  # the product of misspelt names would only repeat the same mistakes
+    if (count := _size(sweep, grid)) > MOST:
+        message = f"it has {count:,} cells; a sweep may have {MOST:,}: split it, or coarsen its axes"
+        found.problems.append(document.problem(("grids", number), message))
+        return found
     lost: list[tuple[Cell, str]] = []
     for cell in _cells(sweep, grid):
         try:
@@ -81,6 +86,15 @@ def misspelt(
 
 
 # The product
+
+
+def _size(sweep: Sweep, grid: Grid) -> int:
+    """Cells of the product, before conditions and exclusions, without making them."""
+    axes = {**sweep.common.given(), **{key: value for key, value in grid.given().items() if key in AXES}}
+    lambdas = axes.pop("lambda_loc") if isinstance(axes.get("lambda_loc"), dict) else {}
+    lengths = [len(values) for values in axes.values()]
+    lengths += [max(map(len, group.given().values()), default=1) for group in grid.zip]
+    return math.prod(lengths) * max(map(len, lambdas.values()), default=1)
 
 
 def _cells(sweep: Sweep, grid: Grid) -> Iterator[Cell]:

@@ -33,6 +33,9 @@ RANGES: dict[str, tuple[str, Callable[..., Any]]] = {
 }
 
 
+MOST = 1_000_000
+"""Trials that one sweep may ask for, and values that an axis may have."""
+
 BRANCHES = ("values", "values per loss")
 """The two ways to write lambdas."""
 
@@ -41,7 +44,11 @@ def _spread(value: Any) -> Any:
     """One value, a list of values or a range, as a list without repeats."""
     if isinstance(value, dict):
         value = _range(value)
-    return list(dict.fromkeys(value)) if isinstance(value, list) else [value]
+    if not isinstance(value, list):
+        return [value]
+    if any(isinstance(item, list | dict) for item in value):
+        raise ValueError("expected a list of values, got a list within a list")
+    return list(dict.fromkeys(value))
 
 
 def _range(value: dict[Any, Any]) -> list[Any]:
@@ -51,8 +58,12 @@ def _range(value: dict[Any, Any]) -> list[Any]:
     ((kind, bounds),) = value.items()
     form, make = RANGES[kind]
     try:
+        if kind != "range" and bounds[2] > MOST:
+            raise ValueError(f"at most {MOST:,} values")
         numbers = make(*bounds)
-    except (TypeError, ValueError) as error:
+        if len(numbers) > MOST:
+            raise ValueError(f"at most {MOST:,} values")
+    except (TypeError, ValueError, IndexError, KeyError, OverflowError) as error:
         raise ValueError(f"expected {kind}: {form}, got {bounds!r} ({error})") from None
     # Twelve digits: 0.001 and the 0.0010000000000000002 of a geometric series are one value, hence one trial.
     return [float(f"{n:.12g}") if isinstance(n, float) else int(n) for n in numbers]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.cache import prepare
@@ -19,7 +19,9 @@ def check(trials: Iterable[Trial], places: Places) -> None:
         InvalidInput: all that is missing or damaged, over all data sets and models.
     """
     trials = list(trials)
-    problems: list[Problem] = []
+    problems = [*_misplaced(trials, places)]
+    if problems:
+        raise InvalidInput(problems)
     for dataset, size in sorted({(trial.dataset, trial.image_size) for trial in trials}):
         try:
             data = prepare(dataset, places.root(dataset), size, places.cache)
@@ -39,6 +41,19 @@ def check(trials: Iterable[Trial], places: Places) -> None:
             problems += error.problems
     if problems:
         raise InvalidInput(problems)
+
+
+def _misplaced(trials: Iterable[Trial], places: Places) -> Iterator[Problem]:
+    """A problem for each reason why results must not go where they would."""
+    results = places.results
+    for dataset in sorted({trial.dataset for trial in trials}):
+        root = places.root(dataset)
+        if root and root in (results, *results.parents):
+            yield Problem(str(results), "", f"inside the folder of {dataset}, {root}; choose another --store")
+    for other in results.parent.iterdir() if results.parent.is_dir() else ():
+        if other.name != results.name and other.name.lower() == results.name.lower():
+            # They would share a folder on a file system that does not tell the two apart.
+            yield Problem(str(results), "", f"there are results of a sweep {other.name!r} here; choose another name")
 
 
 def slots(wanted: Resources, cpus: float, gpus: float) -> int:

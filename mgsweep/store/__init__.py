@@ -18,12 +18,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mgsweep import durable
 from mgsweep.errors import StoreError
@@ -85,6 +87,14 @@ class Store:
             log.warning(LEFT_OUT, damaged)
             return []
 
+    def planned_epochs(self) -> dict[str, int]:
+        """The epochs of every trial ever asked, by id: quicker than `planned`."""
+        try:
+            return {row["id"]: row["epochs"] for row in self._planned_rows(("id", "epochs"))}
+        except Damaged as damaged:
+            log.warning(LEFT_OUT, damaged)
+            return {}
+
     def _asked_before(self) -> list[dict[str, Any]]:
         try:
             return self._planned_rows()
@@ -92,9 +102,10 @@ class Store:
             self._files.set_aside("plan.parquet", damaged.reason)
             return []
 
-    def _planned_rows(self) -> list[dict[str, Any]]:
-        there = (self.path / "plan.parquet").exists()
-        rows: list[dict[str, Any]] = self._files.read_table("plan.parquet", "plan").to_pylist() if there else []
+    def _planned_rows(self, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        if not (self.path / "plan.parquet").exists():
+            return []
+        rows: list[dict[str, Any]] = self._files.read_table("plan.parquet", "plan", columns).to_pylist()
         return rows
 
     def _clear_up(self, trials: Iterable[Trial]) -> None:
@@ -153,11 +164,32 @@ class Store:
         rows: list[dict[str, Any]] = self._records.read(trial_id).to_pylist()
         return rows
 
+    def select(self, columns: Sequence[str], split: str) -> list[dict[str, Any]]:
+        """Some columns, the id and the split among them, of every row of a split. Says which records are left out."""
+        rows = self._records.table(columns)
+        chosen: list[dict[str, Any]] = rows.filter(pc.equal(rows["split"], split)).to_pylist()
+        return chosen
+
+    def timings(self) -> list[dict[str, Any]]:
+        """For every trial that has a record its configuration, `seconds` in all and the last `epoch`."""
+        fields = ["id", *CONFIG]
+        rows = pa.concat_tables(records.table((*fields, "epoch", "seconds")) for records in self._everywhere())
+        sums = rows.group_by(fields).aggregate([("epoch", "max"), ("seconds", "sum")])
+        timings: list[dict[str, Any]] = sums.rename_columns([*fields, "epoch", "seconds"]).to_pylist()
+        return timings
+
+    def seconds(self) -> float:
+        """What all records together took, in seconds."""
+        return self._records.seconds()
+
     def frame(self) -> pd.DataFrame:
         """All records as one tidy table: a row per (trial, epoch, split, probe). Says which cannot be trusted."""
-        tables = [records.table() for records in self._everywhere()]
-        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        frame: pd.DataFrame = self.table().to_pandas()
         return frame
+
+    def table(self) -> pa.Table:
+        """The same for Arrow."""
+        return pa.concat_tables([records.table() for records in self._everywhere()])
 
     def _everywhere(self) -> Iterator[Records]:
         """The records here, and if this is a folder of sweeps, theirs."""
@@ -250,6 +282,11 @@ class Store:
             log.warning(LEFT_OUT, damaged)
             return []
         return rows
+
+    def age(self, trial_id: str) -> float | None:
+        """Seconds since a trial that has begun last saved an epoch, by this machine's clock; None if it has not."""
+        stamp = durable.stamp(self.path / "running" / trial_id / "progress.parquet")
+        return max(0.0, time.time() - stamp.changed / 1e9) if stamp else None
 
     def begun(self) -> set[str]:
         """Ids of the trials that have begun and are not done."""

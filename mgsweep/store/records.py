@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mgsweep import durable
 from mgsweep.durable import Stamp
@@ -17,6 +19,8 @@ from mgsweep.store.columns import SCHEMA, table
 from mgsweep.store.compact import Compacted
 from mgsweep.store.files import LEFT_OUT, Files, log
 from mgsweep.store.seal import Damaged
+
+_SPENT = b"mgsweep seconds "
 
 
 class Records:
@@ -67,6 +71,24 @@ class Records:
         """All records, sorted by id. `columns` must hold the id. Says which records cannot be trusted."""
         return self._gathered(self._stamps(), columns)
 
+    def seconds(self) -> float:
+        """What all records together took, in seconds, as far as they can be read."""
+        single, compacted = self._stamps(), self._compacted()
+        total = 0.0
+        if compacted:
+            rows = compacted.table(("id", "seconds"))
+            held = [name for name in compacted.stamps if compacted.holds(name, single.pop(name, None))]
+            total = pc.sum(compact.only(rows, held, len(compacted.stamps))["seconds"]).as_py() or 0.0
+        return total + sum(map(self._seconds, single))
+
+    def _seconds(self, trial_id: str) -> float:
+        with suppress(OSError, Damaged):
+            content = durable.read(self._root / _name(trial_id))
+            if found := re.search(_SPENT + rb"([0-9.]+)", content):
+                return float(found[1])
+            return pc.sum(self.read(trial_id, ("id", "seconds"))["seconds"]).as_py() or 0.0
+        return 0.0
+
     def probes(self) -> pa.Table:
         """What was measured in each record: `id`, `probe_attribution`, `probe_depth`, every combination once."""
         columns = ("id", "probe_attribution", "probe_depth")
@@ -87,9 +109,17 @@ class Records:
         return joined.sort_by("id") if held and len(parts) > 2 else joined
 
     def write(self, trial_id: str, rows: list[dict[str, Any]]) -> None:
-        """Publish a record. Of two the first stays, unless the second has more rows, as of a further probe."""
+        """Publish a record. Of two the first stays, unless the second has more rows, as of a further probe.
+
+        It says in its footer what it took, so that this need not be decoded to be added up.
+        """
+        less = self._has_less(trial_id, len(rows))
+        if self._holder(trial_id) and not less:
+            return
+        taken = sum(row.get("seconds") or 0 for row in rows)
+        noted = {**(SCHEMA.metadata or {}), "spent": f"{_SPENT.decode()}{taken:.3f}"}
         with suppress(FileExistsError):
-            self._files.write_table(_name(trial_id), table(rows), trial_id, self._has_less(trial_id, len(rows)))
+            self._files.write_table(_name(trial_id), table(rows).replace_schema_metadata(noted), trial_id, less)
 
     def _has_less(self, trial_id: str, rows: int) -> bool:
         try:

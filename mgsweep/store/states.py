@@ -1,23 +1,103 @@
-"""How far every planned trial is, as the files tell it."""
+"""The state of every trial of a sweep as its files tell it, the driver dead or alive. Looks and writes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from mgsweep.store import Store
 
-STATES = ("done", "running", "interrupted", "failed", "waiting")
+STATES = ("done", "running", "stale", "interrupted", "failed", "waiting")
+"""Every trial is in one. Stale is one that a process holds, but that has saved nothing for much longer than it used to;
+waiting has not begun."""
+
+PATIENCE = 10
+"""Epochs' time after which a trial without progress is stale."""
+
+AT_LEAST = 600.0
+"""Seconds that no trial is called stale within: a first epoch also reads the data."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A trial on its way: epochs that are safe, what they took, and seconds since the last of them."""
+
+    epoch: int
+    epochs: int
+    seconds: float
+    age: float
+    held: bool
+
+    @property
+    def state(self) -> str:
+        """running, stale or interrupted."""
+        if not self.held:
+            return "interrupted"
+        return "stale" if self.age > max(AT_LEAST, PATIENCE * self.seconds / max(self.epoch, 1)) else "running"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a sweep: planned epochs, state and progress by trial, last failure by trial, seconds of records."""
+
+    epochs: Mapping[str, int]
+    states: Mapping[str, str]
+    progress: Mapping[str, Progress]
+    failures: Mapping[str, Mapping[str, Any]]
+    seconds: float
+
+    @property
+    def spent(self) -> float:
+        """Seconds that all epochs took that are safe."""
+        return self.seconds + sum(progress.seconds for progress in self.progress.values())
+
+    @property
+    def running(self) -> list[Progress]:
+        """The trials that make progress."""
+        return [progress for progress in self.progress.values() if progress.state == "running"]
+
+    @property
+    def rate(self) -> float | None:
+        """Epochs a second of all running trials together; None if there is nothing to tell it from."""
+        rates = [progress.epoch / progress.seconds for progress in self.running if progress.seconds]
+        return sum(rates) or None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until all that has not failed is done, at this rate."""
+        pending = (name for name, state in self.states.items() if state not in ("done", "failed"))
+        epochs = sum(self.epochs[name] - self.progress[name].epoch if name in self.progress else self.epochs[name]
+                     for name in pending)  # fmt: skip
+        return epochs / self.rate if self.rate else None
+
+
+def look(store: Store) -> Look:
+    """Look at a sweep."""
+    epochs, done, failures = store.planned_epochs(), store.finished(), store.failures()
+    progress = {name: _progress(store, name, epochs[name]) for name in store.begun() if name in epochs}
+    states = {name: _state(name, done, progress, failures) for name in epochs}
+    return Look(epochs, states, progress, {n: f for n, f in failures.items() if n in epochs}, store.seconds())
 
 
 def state_of(store: Store) -> dict[str, str]:
-    """The state of every planned trial, by id, as the files tell it."""
-    done, begun, failures = store.finished(), store.begun(), store.failures()
-    states = {}
-    for trial in store.planned():
-        if trial.id in done:
-            states[trial.id] = "done"
-        elif trial.id in begun and store.is_held(trial.id):
-            states[trial.id] = "running"
-        elif trial.id in failures:
-            states[trial.id] = "failed"
-        else:
-            states[trial.id] = "interrupted" if trial.id in begun else "waiting"
-    return states
+    """The state of every planned trial, by id."""
+    return dict(look(store).states)
+
+
+def _state(name: str, done: Iterable[str], progress: Mapping[str, Progress], failures: Mapping[str, Any]) -> str:
+    if name in done:
+        return "done"
+    state = progress[name].state if name in progress else "waiting"
+    return "failed" if name in failures and state in ("interrupted", "waiting") else state
+
+
+def _progress(store: Store, trial_id: str, epochs: int) -> Progress:
+    rows = store.progress(trial_id)
+    return Progress(
+        epoch=max((row["epoch"] for row in rows), default=0),
+        epochs=epochs,
+        seconds=sum(row["seconds"] or 0 for row in rows),
+        age=store.age(trial_id) or 0.0,
+        held=store.is_held(trial_id),
+    )

@@ -1,0 +1,1 @@
+"""What the listing commands show, as rows: of a plan, of the store, of one trial, of this machine."""

@@ -1,0 +1,92 @@
+"""`mgsweep status`: each sweep of a store in a line, what runs, what failed and of what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mgsweep.screen import Part, duration, heading, label, table
+from mgsweep.store import Store
+from mgsweep.store.states import STATES, Look, look
+
+Cells = dict[str, Any]
+
+
+def sweeps(folder: Path) -> list[Store]:
+    """Every sweep of a store."""
+    return [Store(file.parent) for file in sorted(folder.glob("*/plan.parquet"))]
+
+
+def by_sweep(folder: Path) -> list[Cells]:
+    """One row for each sweep, as data: counts, `failed_by` cause, `epochs_per_hour`, `seconds_left`, `gpu_hours`."""
+    return [_row(store, look(store)) for store in sweeps(folder)]
+
+
+def _row(store: Store, seen: Look) -> Cells:
+    counts = Counter(seen.states.values())
+    causes = Counter(failure["cause"] for name, failure in seen.failures.items() if seen.states[name] == "failed")
+    return {
+        "sweep": store.path.name,
+        "trials": len(seen.states),
+        **{state: counts[state] for state in STATES},
+        "failed_by": dict(sorted(causes.items(), key=lambda item: (-item[1], item[0]))),
+        "epochs_per_hour": seen.rate and round(3600 * seen.rate, 2),
+        "seconds_left": seen.left and round(seen.left),
+        "gpu_hours": round(seen.spent / 3600, 3),
+    }
+
+
+def overview(folder: Path) -> Iterator[Part]:
+    """The same for the eye: a table of the sweeps, one of what runs, one of what failed."""
+    seen = [(store, look(store)) for store in sweeps(folder)]
+    yield table([_short(_row(store, found)) for store, found in seen])
+    if running := [cells for store, found in seen for cells in _on_their_way(store, found)]:
+        yield heading("On their way")
+        yield table(running)
+    if failed := [cells for store, found in seen for cells in _failed(store, found)]:
+        yield heading("Failed")
+        yield table(failed)
+
+
+def _short(row: Cells) -> Cells:
+    causes = ", ".join(f"{count} {cause}" for cause, count in row["failed_by"].items())
+    rate = f"{row['epochs_per_hour']:.0f}" if row["epochs_per_hour"] else None
+    left = duration(row["seconds_left"]) if row["seconds_left"] else None
+    return {
+        **{key: row[key] for key in ("sweep", "trials", *STATES)},
+        "failed": causes or 0,
+        "epochs/h": rate,
+        "time left": left,
+        "GPU h": f"{row['gpu_hours']:.1f}",
+    }
+
+
+def _on_their_way(store: Store, seen: Look) -> Iterator[Cells]:
+    if not seen.progress:
+        return
+    trials = {trial.id: trial for trial in store.planned() if trial.id in seen.progress}
+    for name, progress in sorted(seen.progress.items(), key=lambda item: item[1].age):
+        yield {
+            "sweep": store.path.name,
+            "id": name,
+            "trial": label(trials[name]),
+            "state": seen.states[name],
+            "epoch": f"{progress.epoch}/{progress.epochs}",
+            "last progress": f"{duration(progress.age)} ago",
+        }
+
+
+def _failed(store: Store, seen: Look) -> Iterator[Cells]:
+    """Failures grouped by what was said, the most frequent first."""
+    failures = [failure for name, failure in seen.failures.items() if seen.states[name] == "failed"]
+    groups = Counter((str(f["cause"]), first_line(f.get("error"))) for f in failures)
+    for (cause, error), count in groups.most_common():
+        example = next(f["id"] for f in failures if (f["cause"], first_line(f.get("error"))) == (cause, error))
+        yield {"sweep": store.path.name, "cause": cause, "trials": count, "for example": example, "error": error}
+
+
+def first_line(text: Any) -> str:
+    """What an error message says first."""
+    return next(iter(str(text or "").strip().splitlines()), "unknown error")

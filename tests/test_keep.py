@@ -1,0 +1,273 @@
+"""What looks after a store: verify, clean, merge, export, shards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import test_listings
+from hypothesis import given
+from hypothesis import strategies as st
+from test_listings import BASELINE, BUG, DONE, INTERRUPTED, RUNNING, TRIALS, rows, snapshot
+from typer.testing import CliRunner
+
+from mgsweep import durable
+from mgsweep.cli import app
+from mgsweep.errors import InvalidInput
+from mgsweep.plan.arguments import shard
+from mgsweep.store import Store
+from mgsweep.store.columns import COLUMNS
+from mgsweep.store.verify import verify
+from mgsweep.trial import Trial
+
+store = test_listings.store
+
+
+@pytest.fixture
+def full(store: Store) -> Store:
+    """The same, with kept weights."""
+    for epoch in (2, 4):
+        store.keep(BASELINE.id, epoch, b"weights of a baseline")
+    for epoch in (5, 10):
+        store.keep(DONE.id, epoch, b"weights")
+    return store
+
+
+def mgsweep(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "140"})
+    assert result.exit_code == code, (result.output, result.exception)
+    return result.output
+
+
+def flawed(store: Store) -> dict[str, str]:
+    return {str(file.relative_to(store.path)): flaw for file, flaw in verify(store.path) if flaw}
+
+
+# verify
+
+
+def test_verify_finds_nothing_in_a_store_as_it_was_written(full: Store) -> None:
+    assert flawed(full) == {}
+    full.compact()
+    assert flawed(full) == {}
+    looked = {str(file.relative_to(full.path)) for file, _ in verify(full.path)}
+    written = {str(file.relative_to(full.path)) for file in full.path.rglob("*") if file.is_file()}
+    assert written - looked == {
+        "sweep.yaml", ".compacting", f"logs/{RUNNING.id}.log",
+        *(name for name in written if "/lease." in name or name.endswith(".lock")),
+    }  # fmt: skip
+
+
+def sealed_files(store: Store) -> Iterator[Path]:
+    for name in ("plan.parquet", "compacted.parquet", f"trials/{DONE.id}.parquet", f"checkpoints/{DONE.id}/0005.pt",
+                 f"running/{INTERRUPTED.id}/progress.parquet", f"running/{INTERRUPTED.id}/checkpoint.pt"):  # fmt: skip
+        yield store.path / name
+
+
+def test_verify_finds_a_flipped_bit_in_any_file(full: Store) -> None:
+    full.compact()
+    for file in sealed_files(full):
+        whole = file.read_bytes()
+        file.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:] if len(whole) > 100 else b"x" + whole[1:])
+        assert list(flawed(full)) == [str(file.relative_to(full.path))]
+        file.write_bytes(whole)
+    (full.path / "failed" / f"{BUG.id}.1.json").write_text("[1]")
+    assert flawed(full) == {f"failed/{BUG.id}.1.json": "not a readable failure"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda made: made + made[:1], "two rows of the key"),
+        (lambda made: [{**row, "lambda_loc": 9.0} for row in made], "its configuration is that of"),
+        (lambda made: [{**made[0], "lambda_loc": 9.0}, *made[1:]], "differ in their configuration"),
+        (lambda made: [{**row, "bbox_fraction": 7.0} for row in made], "is none: "),
+    ],
+)
+def test_verify_checks_ids_and_row_keys(full: Store, change: Any, said: str) -> None:
+    (full.path / "trials" / f"{DONE.id}.parquet").unlink()
+    full.commit(DONE.id, change(rows(DONE, 3)))
+    ((name, flaw),) = flawed(full).items()
+    assert name == f"trials/{DONE.id}.parquet"
+    assert said in flaw
+    assert "1 damaged" in mgsweep("verify", "--store", full.path.parent, code=1)
+
+
+# clean
+
+
+def aged(store: Store) -> None:
+    for file in store.path.rglob("*"):
+        os.utime(file, (0, 0))
+
+
+def test_clean_removes_leftovers_and_never_what_can_be_used(full: Store) -> None:
+    left_over = [
+        full.path / "trials" / f".{DONE.id}.parquet.0.tmp",
+        full.path / "running" / DONE.id / "progress.parquet",
+        full.path / "running" / "0123456789ab" / "progress.parquet",
+        full.path / "damaged" / "x.reason",
+    ]
+    before = snapshot(full.path)
+    for file in left_over:
+        durable.place(full.path, str(file.relative_to(full.path))).write_bytes(b"old")
+    assert "0 removed" in mgsweep("clean", "demo", "--store", full.path.parent)  # all of it is new
+    aged(full)
+    listed = mgsweep("clean", "demo", "--dry-run", "--store", full.path.parent)
+    assert "4 would be removed" in listed
+    assert all(file.exists() for file in left_over)
+    assert "4 removed" in mgsweep("clean", "demo", "--store", full.path.parent)
+    assert {name: content for name, (_, content) in snapshot(full.path).items()} == {
+        name: content for name, (_, content) in before.items()
+    }
+
+
+def test_clean_keeps_the_weights_of_the_best_epoch(full: Store) -> None:
+    full.keep(RUNNING.id, 1, b"in use")
+    mgsweep("clean", "demo", "--store", full.path.parent)
+    assert (full.kept(BASELINE.id), full.kept(DONE.id)) == ({2, 4}, {5, 10})
+    mgsweep("clean", "demo", "--checkpoints", "--store", full.path.parent)
+    assert (full.kept(BASELINE.id), full.kept(DONE.id), full.kept(RUNNING.id)) == ({4}, {10}, {1})
+
+
+# merge
+
+
+def shards(folder: Path) -> list[Store]:
+    made = []
+    for number, trials in enumerate((TRIALS[:2], TRIALS[2:5])):
+        store = Store(folder / f"shard{number}" / "demo")
+        store.begin("name: demo", trials)
+        for trial in trials:
+            store.commit(trial.id, rows(trial, trial.epochs))
+            store.keep(trial.id, 3, trial.id.encode())
+        made.append(store)
+    return made
+
+
+def test_merged_shards_are_the_whole_sweep(tmp_path: Path) -> None:
+    parts = shards(tmp_path)
+    parts[1].compact(prune=True)
+    sources = [part.path.parent for part in parts]
+    text = mgsweep("merge", *sources, "--into", tmp_path / "all")
+    assert "2 copied" in text
+    assert "3 copied" in text
+    whole = Store(tmp_path / "all" / "demo")
+    expected = pd.concat([part.frame() for part in parts]).sort_values("id", kind="stable").reset_index(drop=True)
+    pd.testing.assert_frame_equal(whole.frame(), expected)
+    assert {trial.id for trial in whole.planned()} == {trial.id for trial in TRIALS[:5]}
+    assert whole.weights(TRIALS[2].id, 3) == TRIALS[2].id.encode()
+    again = snapshot(whole.path / "trials")
+    assert "2 kept" in mgsweep("merge", *sources, "--into", tmp_path / "all")
+    assert snapshot(whole.path / "trials") == again
+
+
+def test_of_two_records_the_first_stays_unless_the_other_measures_more(tmp_path: Path) -> None:
+    first, _ = shards(tmp_path)
+    other = Store(tmp_path / "other" / "demo")
+    other.begin("name: demo", TRIALS[:1])
+    less = [row for row in rows(BASELINE, 2) if row.get("probe_depth") != "final"]
+    other.commit(BASELINE.id, less)
+    mgsweep("merge", other.path.parent, "--into", first.path.parent)
+    assert len(first.rows(BASELINE.id)) == len(rows(BASELINE, 4))
+    mgsweep("merge", first.path.parent, "--into", other.path.parent)
+    assert len(other.rows(BASELINE.id)) == len(rows(BASELINE, 4))
+
+
+def refused(*arguments: object) -> None:
+    CliRunner().invoke(app, ["merge", *map(str, arguments)], catch_exceptions=False)
+
+
+def test_merge_refuses_what_is_damaged_and_copies_nothing(tmp_path: Path) -> None:
+    parts = shards(tmp_path)
+    (parts[1].path / "trials" / f"{TRIALS[3].id}.parquet").write_bytes(b"torn")
+    with pytest.raises(InvalidInput, match=f"{TRIALS[3].id}.parquet.*run the sweep there again"):
+        CliRunner().invoke(
+            app,
+            ["merge", *(str(p.path.parent) for p in parts), "--into", str(tmp_path / "all")],
+            catch_exceptions=False,
+        )
+    assert not (tmp_path / "all").exists()
+    with pytest.raises(InvalidInput, match="expected a store with results"):
+        refused(tmp_path, "--into", tmp_path / "all")
+
+
+# shards
+
+
+@given(st.integers(1, 6), st.integers(0, 10), st.integers(1, 5))
+def test_shards_are_a_partition_that_keeps_families_together(baselines: int, children: int, count: int) -> None:
+    trials = []
+    for seed in range(baselines):
+        parent = Trial(dataset="shapes", model="bcos", seed=seed)
+        trials += [parent, *(
+            Trial(dataset="shapes", model="bcos", attribution="bcos", depth="input", loss="energy", seed=seed,
+                  lambda_loc=number + 1.0, parent=parent.id)
+            for number in range(children)
+        )]  # fmt: skip
+    parts = [shard(trials, f"{number}/{count}") for number in range(1, count + 1)]
+    assert sorted(trial.id for part in parts for trial in part) == sorted(trial.id for trial in trials)
+    for part in parts:
+        ids = {trial.id for trial in part}
+        assert all(trial.parent is None or trial.parent in ids for trial in part)
+    assert (
+        shard(trials[: len(trials) // 2], f"1/{count}")
+        == parts[0][: len(shard(trials[: len(trials) // 2], f"1/{count}"))]
+    )
+
+
+@pytest.mark.parametrize("part", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2", "1.5/2"])
+def test_what_is_no_shard(part: str) -> None:
+    with pytest.raises(InvalidInput, match="--shard: expected i/n with 1 <= i <= n"):
+        shard([], part)
+
+
+# export
+
+
+def test_an_exported_sweep_is_one_file_and_a_card(full: Store, tmp_path: Path) -> None:
+    (full.path / "trials" / f"{DONE.id}.parquet").unlink()
+    full.commit(DONE.id, [{**row, "host": "secret-node", "device": "A100 | 40 GB"} for row in rows(DONE, 2)])
+    full.compact(prune=True)
+    mgsweep(
+        "export",
+        "demo",
+        "--store",
+        full.path.parent,
+        "--out",
+        tmp_path / "x",
+        "--dataset-card",
+        "--license",
+        "CC-BY-4.0",
+    )
+    assert sorted(file.name for file in (tmp_path / "x").iterdir()) == ["README.md", "demo.parquet"]
+    frame = pd.read_parquet(tmp_path / "x" / "demo.parquet")
+    assert frame.drop(columns="host").equals(full.frame().drop(columns="host"))
+    card = (tmp_path / "x" / "README.md").read_text()
+    assert card.startswith('---\nlicense: "CC-BY-4.0"\n')
+    assert "Results of 2 trials" in card
+    assert "A100 \\| 40 GB" in card
+    assert all(f"| `{column.name}` | {column.type} |" in card for column in COLUMNS)
+    assert b"secret-node" not in (tmp_path / "x" / "demo.parquet").read_bytes()
+    (snippet,) = (part.split("```")[0] for part in card.split("```python\n")[1:])
+    before = os.getcwd()
+    os.chdir(tmp_path / "x")
+    try:
+        exec(snippet, {})  # what the card tells its readers to do
+    finally:
+        os.chdir(before)
+
+
+def test_export_without_a_licence_says_so(full: Store, tmp_path: Path) -> None:
+    mgsweep("export", "demo", "--store", full.path.parent, "--out", tmp_path / "x", "--dataset-card")
+    card = (tmp_path / "x" / "README.md").read_text()
+    assert "license:" not in card
+    assert "Not stated." in card
+    shutil.rmtree(tmp_path / "x")
+    mgsweep("export", "demo", "--store", full.path.parent, "--out", tmp_path / "x")
+    assert [file.name for file in (tmp_path / "x").iterdir()] == ["demo.parquet"]

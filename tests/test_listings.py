@@ -1,0 +1,232 @@
+"""What `status`, `trials`, `show` and `logs` say, of a sweep with a trial in every state, from its files alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from mgsweep.cli import app
+from mgsweep.errors import InvalidInput
+from mgsweep.listings.plot import curve
+from mgsweep.listings.trials import COLUMNS, by_trial, choose
+from mgsweep.store import Store
+from mgsweep.store.states import look
+from mgsweep.trial import Probe, Trial
+
+BASELINE = Trial(dataset="shapes", model="bcos", epochs=4, probes=(Probe("bcos", "input"), Probe("bcos", "final")))
+DONE, RUNNING, STALE, INTERRUPTED, BUG, MEMORY, WAITING = (
+    Trial(
+        dataset="shapes", model="bcos", attribution="bcos", depth="input", loss="energy", lambda_loc=number,
+        parent=BASELINE.id, epochs=10,
+    )
+    for number in range(1, 8)
+)  # fmt: skip
+TRIALS = (BASELINE, DONE, RUNNING, STALE, INTERRUPTED, BUG, MEMORY, WAITING)
+
+
+def rows(trial: Trial, epochs: int) -> list[dict[str, Any]]:
+    common = {"sweep": "demo", "id": trial.id, **trial.to_row()}
+    made: list[dict[str, Any]] = []
+    for epoch in range(1, epochs + 1):
+        made.append({**common, "epoch": epoch, "split": "train", "seconds": 20.0})
+        for probe in trial.measured:
+            own = {"probe_attribution": probe.attribution, "probe_depth": probe.depth}
+            scores = {"f1": 0.5 + epoch / 100, "epg": trial.lambda_loc / 10 + (probe.depth == "final") / 20}
+            made.append({**common, "epoch": epoch, "split": "val", **own, **scores, "seconds": 20.0})
+    return made
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "demo")
+    store.begin("name: demo", TRIALS)
+    for trial in (BASELINE, DONE):
+        store.commit(trial.id, rows(trial, trial.epochs))
+    for trial, epochs in ((RUNNING, 4), (STALE, 2), (INTERRUPTED, 1)):
+        store.save(trial.id, b"state", rows(trial, epochs))
+    two_hours_ago = time.time() - 7200
+    os.utime(tmp_path / "demo/running" / STALE.id / "progress.parquet", (two_hours_ago, two_hours_ago))
+    trace = "\n".join(f"frame {number}" for number in range(40))
+    store.fail(BUG.id, {"cause": "memory", "error": "too large", "traceback": trace, "host": "node1"})
+    store.fail(BUG.id, {"cause": "bug", "error": "KeyError: [/x]\nmore", "traceback": trace, "host": "node2"})
+    store.fail(MEMORY.id, {"cause": "memory", "error": "too large", "traceback": trace})
+    store.log(RUNNING.id).write_text("epoch 1\nepoch [2]\n")
+    with store.lease(RUNNING.id), store.lease(STALE.id):
+        yield store
+
+
+def mgsweep(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "140"})
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_every_state_is_told_from_the_files(store: Store) -> None:
+    assert look(store).states == {
+        BASELINE.id: "done", DONE.id: "done", RUNNING.id: "running", STALE.id: "stale", INTERRUPTED.id: "interrupted",
+        BUG.id: "failed", MEMORY.id: "failed", WAITING.id: "waiting",
+    }  # fmt: skip
+
+
+def test_rate_time_left_and_hours(store: Store) -> None:
+    seen = look(store)
+    assert seen.rate == pytest.approx(4 / (4 * 40))  # the running trial alone: 40 s an epoch
+    assert seen.left == pytest.approx((6 + 8 + 9 + 10) * 40)  # what failed is not waited for
+    assert seen.spent == pytest.approx(4 * 60 + (10 + 4 + 2 + 1) * 40)
+    before = seen.spent
+    store.compact(prune=True)
+    assert look(Store(store.path)).spent == pytest.approx(before)
+
+
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {str(file): (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
+
+
+def test_looking_writes_nothing(store: Store) -> None:
+    before, folder = snapshot(store.path), str(store.path.parent)
+    mgsweep("status", "--store", folder)
+    mgsweep("trials", "demo", "--store", folder)
+    mgsweep("show", BUG.id, "--store", folder)
+    mgsweep("logs", RUNNING.id, "--store", folder)
+    mgsweep("verify", "--store", folder)
+    assert snapshot(store.path) == before
+
+
+def test_status_groups_failures_by_cause(store: Store) -> None:
+    text = mgsweep("status", "--store", str(store.path.parent))
+    assert "1 bug, 1 memory" in text
+    assert "KeyError: [/x]" in text
+    assert "more" not in text  # the first line of a message is enough here
+    assert "2.0 h ago" in text
+    (row,) = json.loads(mgsweep("status", "--store", str(store.path.parent), "--format", "json"))
+    assert {key: row[key] for key in ("trials", "done", "running", "stale", "interrupted", "failed", "waiting")} == {
+        "trials": 8, "done": 2, "running": 1, "stale": 1, "interrupted": 1, "failed": 2, "waiting": 1,
+    }  # fmt: skip
+    assert row["failed_by"] == {"bug": 1, "memory": 1}
+
+
+def test_trials_as_data(store: Store) -> None:
+    found = {row["id"]: row for row in by_trial(store)}
+    assert set(found) == {trial.id for trial in TRIALS}
+    assert all(tuple(row) == COLUMNS for row in found.values())
+    done = found[DONE.id]
+    assert (done["epoch"], done["best_epoch"], done["f1"], done["epg"]) == (10, 10, 0.6, 0.1)
+    assert done["seconds"] == 400
+    assert (found[STALE.id]["epoch"], found[STALE.id]["f1"], found[STALE.id]["seconds"]) == (2, 0.52, 80)
+    assert (found[BUG.id]["attempts"], found[BUG.id]["cause"], found[BUG.id]["f1"]) == (2, "bug", None)
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        (["state=done"], [BASELINE, DONE]),
+        (["state=done,failed", "loss=Energy"], [DONE, BUG, MEMORY]),
+        (["lambda_loc=2.0,3"], [RUNNING, STALE]),
+        (["lambda_loc>=6"], [MEMORY, WAITING]),
+        (["f1>0.51", "epoch<10"], [BASELINE, RUNNING, STALE]),
+        (["f1<1"], [BASELINE, DONE, RUNNING, STALE, INTERRUPTED]),  # one without a score meets no comparison
+        (["depth=input", "epg<=0.1"], [DONE]),
+    ],
+)
+def test_filters(store: Store, filters: list[str], left: list[Trial]) -> None:
+    assert [row["id"] for row in choose(by_trial(store), filters, None, None)] == [trial.id for trial in left]
+
+
+def test_sorted_and_cut(store: Store) -> None:
+    made = by_trial(store)
+    largest = choose(made, ["loss=energy"], "-f1", "lambda_loc")
+    assert largest == [{"lambda_loc": float(number)} for number in (1, 2, 3, 4, 5, 6, 7)]
+    smallest = choose(made, ["loss=energy"], "f1", "lambda_loc,f1")
+    assert [row["lambda_loc"] for row in smallest] == [4, 3, 2, 1, 5, 6, 7]  # without a value: last, either way
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"filters": ["lamda_loc=1"]}, "--filter: unknown column 'lamda_loc'; did you mean 'lambda_loc'?"),
+        ({"filters": ["f1>high"]}, "--filter: expected a number after >, got 'high'"),
+        ({"filters": ["f1"]}, "--filter: expected key=value,value or key>number"),
+        ({"filters": [">1"]}, "--filter: expected key=value,value or key>number"),
+        ({"filters": ["f1 = __import__('os')"]}, "--filter: unknown column 'f1 '"),
+        ({"sort": "--f1"}, "--sort: unknown column '-f1'"),
+        ({"columns": "id,F1"}, "--columns: unknown column 'F1'; did you mean 'f1'?"),
+    ],
+)
+def test_wrong_filters(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        choose([], **{"filters": [], "sort": None, "columns": None, **options})
+    assert said in str(caught.value)
+
+
+def test_csv_and_the_same_data_from_the_command_line(store: Store) -> None:
+    text = mgsweep("trials", "demo", "--store", str(store.path.parent), "--format", "csv", "--filter", "state=failed")
+    assert [row["cause"] for row in csv.DictReader(io.StringIO(text))] == ["bug", "memory"]
+    table = mgsweep("trials", "demo", "--store", str(store.path.parent), "--sort=-epg", "--columns", "id,epg")
+    assert table.split()[:4] == ["id", "EPG", INTERRUPTED.id, "40.0"]
+
+
+def test_show_tells_configuration_parent_curves_files_and_attempts(store: Store) -> None:
+    folder = str(store.path.parent)
+    text = mgsweep("show", DONE.id, "--store", folder)
+    assert f"{BASELINE.id}  shapes bcos baseline" in text
+    assert "F1 on validation, epochs 1 to 10: 51.0 to 60.0" in text
+    assert any(0x2800 < ord(letter) < 0x2900 for letter in text)
+    assert f"{DONE.id}.parquet" in text
+    failed = mgsweep("show", BUG.id, "--store", folder)
+    assert "memory in attempt 1 on node1: too large" in failed
+    assert "bug in attempt 2 on node2: KeyError: [/x]" in failed
+    assert "frame 39" in failed
+    assert "frame 24" not in failed
+    assert "25 lines before" in failed
+
+
+def test_logs(store: Store) -> None:
+    folder = str(store.path.parent)
+    assert mgsweep("logs", RUNNING.id[:6], "--store", folder) == "epoch 1\nepoch [2]\n"
+    with pytest.raises(InvalidInput, match="has no log; it has not been started"):
+        CliRunner().invoke(app, ["logs", WAITING.id, "--store", folder], catch_exceptions=False)
+
+
+def test_following_a_log_ends_with_its_trial(store: Store) -> None:
+    """Nobody holds the interrupted trial, so there is nothing to wait for."""
+    store.log(INTERRUPTED.id).write_text("epoch 1\n")
+    assert mgsweep("logs", INTERRUPTED.id, "-f", "--store", str(store.path.parent)) == "epoch 1\n"
+
+
+def dots(lines: list[str]) -> set[tuple[int, int]]:
+    bits = {0x01: (0, 0), 0x02: (0, 1), 0x04: (0, 2), 0x40: (0, 3), 0x08: (1, 0), 0x10: (1, 1), 0x20: (1, 2)}
+    bits[0x80] = (1, 3)
+    return {
+        (2 * x + dx, 4 * y + dy)
+        for y, line in enumerate(lines)
+        for x, letter in enumerate(line)
+        for bit, (dx, dy) in bits.items()
+        if (ord(letter) - 0x2800) & bit
+    }
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=300))
+def test_a_curve_shows_its_ends_and_peaks(values: list[float]) -> None:
+    drawn = dots(curve(values, width=20, height=3))
+    assert {x for x, _ in drawn} == set(range(40))
+    if max(values) - min(values) > 1e-6:
+        rows = [y for _, y in drawn]
+        assert (min(rows), max(rows)) == (0, 11)
+        first = round((1 - (values[0] - min(values)) / (max(values) - min(values))) * 11)
+        assert (0, first) in drawn
+
+
+def test_a_constant_curve_is_a_line() -> None:
+    assert len({y for _, y in dots(curve([0.5, 0.5, 0.5]))}) == 1
