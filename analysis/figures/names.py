@@ -30,10 +30,16 @@ LABELS = {
     "voc2007": "VOC 2007",
     "coco2014": "COCO 2014",
     "waterbirds": "Waterbirds",
+    "waterbirds_reversed": "Waterbirds reversed",
+    "shapes": "Shapes",
     "resnet50": "ResNet-50",
+    "resnet10": "ResNet-10",
     "f1": "F1",
+    "mean_ap": "mAP",
     "epg": "EPG",
     "iou": "IoU",
+    "iou_held_out": "IoU at held-out threshold",
+    "on_object_epg": "On-object EPG",
 }
 LONGEST_LABEL = 40  # characters
 

@@ -58,6 +58,8 @@ RC: dict[str, Any] = {
     "lines.markersize": 4,
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
+    "svg.fonttype": "path",  # readers need not have the font
+    "svg.hashsalt": "mgsweep",  # the same ids at every run
     "savefig.dpi": 300,
 }
 

@@ -89,3 +89,33 @@ def guided(loss: str, lambda_loc: float, depth: str = "input", **config: Any) ->
             value = np.array([0.803 - given_up - stumble, 0.46 + gain - 0.02 * (probe != depth)])
             frame += rows(trial, epoch, ("bcos", probe), value)
     return frame
+
+
+def with_classes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with counts of two classes and of three box sizes in its test rows, the same in each."""
+    counts = {
+        "true_positives": [8, 5],
+        "false_positives": [1, 2],
+        "false_negatives": [3, 0],
+        "pairs_by_class": [6, 4],
+        "epg_by_class": [1.5, 3.0],
+        "pairs_by_size": [5, 0, 5],
+        "epg_by_size": [1.0, 0.0, 4.0],
+    }
+    tested = frame["split"] == "test"
+    return frame.assign(**{name: [values if row else None for row in tested] for name, values in counts.items()})
+
+
+def grouped() -> pd.DataFrame:
+    """Two tasks with groups, of a baseline and two losses, for two seeds."""
+    frame = []
+    for dataset, seed in product(("waterbirds", "waterbirds_reversed"), (0, 1)):
+        common = {"dataset": dataset, "model": "bcos", "seed": seed, "bbox_fraction": 0.01}
+        base = common | {"id": f"{dataset}-{seed}", "loss": "none", "bbox_fraction": 1.0}
+        region = "outside" if dataset.endswith("reversed") else "inside"
+        for number, loss in enumerate(("none", "energy", "l1")):
+            own = {"loss": loss, "lambda_loc": 0.05, "attribution": "bcos", "depth": "input", "parent": base["id"]}
+            trial = base if loss == "none" else common | own | {"guidance_region": region, "id": f"{base['id']}-{loss}"}
+            accuracy = {"accuracy": 0.7 + 0.01 * number, "worst_group_accuracy": 0.42 + 0.02 * seed + 0.05 * number}
+            frame += [row | accuracy for row in rows(trial, 1, ("bcos", "input"), np.array([0.9, 0.4]))]
+    return pd.DataFrame(frame)

@@ -36,12 +36,12 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return request.param, save(request.param, small(), tmp_path_factory.mktemp(request.param) / "new")
 
 
-def test_three_files_a_page_of_which_one_holds_the_numbers(saved: tuple[str, list[Path]]) -> None:
+def test_four_files_a_page_of_which_one_holds_the_numbers(saved: tuple[str, list[Path]]) -> None:
     name, paths = saved
-    assert sorted(paths) == sorted(paths[0].parent.iterdir())
-    assert [path.suffix for path in paths] == [".pdf", ".png", ".csv"] * (len(paths) // 3)
+    assert sorted(paths) == sorted(paths[0].parent.glob("[!.]*"))
+    assert [path.suffix for path in paths] == [".pdf", ".png", ".svg", ".csv"] * (len(paths) // 4)
     assert all(path.name.startswith(name) for path in paths)
-    written = pd.concat([read(path) for path in paths[2::3]])
+    written = pd.concat([read(path) for path in paths[3::4]])
     expected = FIGURES[name].load().data(small())
     assert sorted(written.to_csv(index=False).splitlines()) == sorted(expected.to_csv(index=False).splitlines())
     assert b"/Type3" not in paths[0].read_bytes()
@@ -64,20 +64,20 @@ def test_the_readers_own_settings_do_not_show(tmp_path: Path) -> None:
 
 def test_pages_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:
     paths = save("epg-f1", pd.concat([store(), store(dataset="coco2014")]), tmp_path)
-    assert [path.name for path in paths[::3]] == ["epg-f1-coco2014.pdf", "epg-f1-voc2007.pdf"]
+    assert [path.name for path in paths[::4]] == ["epg-f1-coco2014.pdf", "epg-f1-voc2007.pdf"]
     assert set(read(tmp_path / "epg-f1-coco2014.csv")["dataset"]) == {"coco2014"}
     paths = save("checkpoints", store(("energy",)).query("depth != 'final'"), tmp_path)
-    assert [path.stem for path in paths[::3]] == ["checkpoints-bcos-bcos", "checkpoints-vanilla-ixg"]
+    assert [path.stem for path in paths[::4]] == ["checkpoints-bcos-bcos", "checkpoints-vanilla-ixg"]
 
 
 def test_data_sets_that_no_file_can_be_named_after(tmp_path: Path) -> None:
     twins = [HOSTILE, HOSTILE[:-1] + "?"]
     frame = pd.concat([store(("energy",), dataset=dataset) for dataset in twins])
     paths = save("epg-f1", frame, tmp_path)
-    assert len(set(paths)) == 6
-    assert all(b"/Type3" not in path.read_bytes() for path in paths[::3])
-    assert sorted(paths) == sorted(tmp_path.iterdir())
-    assert {read(path)["dataset"].iloc[0] for path in paths[2::3]} == set(twins)
+    assert len(set(paths)) == 8
+    assert all(b"/Type3" not in path.read_bytes() for path in paths[::4])
+    assert sorted(paths) == sorted(tmp_path.glob("[!.]*"))
+    assert {read(path)["dataset"].iloc[0] for path in paths[3::4]} == set(twins)
 
 
 NOTHING = {
@@ -98,6 +98,28 @@ def test_nothing_to_draw_is_one_clear_error(name: str, what: str, tmp_path: Path
     with pytest.raises(NothingToDraw, match=f"figure '{name}': nothing to draw: needs .*; {trials} trials have none"):
         save(name, NOTHING[what], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pages_of_an_earlier_run_are_not_left_to_mislead(tmp_path: Path) -> None:
+    (tmp_path / "epg-f1-mine.pdf").write_text("not ours")
+    save("iou-f1", store(), tmp_path)
+    others = set(tmp_path.iterdir())
+    save("epg-f1", pd.concat([store(), store(dataset="coco2014")]), tmp_path)
+    now = save("epg-f1", store(), tmp_path)
+    assert set(tmp_path.iterdir()) == others | set(now)
+    with pytest.raises(NothingToDraw):
+        save("epg-f1", store().query("split == 'val'"), tmp_path)
+    assert set(tmp_path.iterdir()) == others
+
+
+@pytest.mark.parametrize("note", ["", "[]", '{"epg-f1": ["../victim"]}', '{"epg-f1": 3}', "\0"])
+def test_a_note_of_files_that_was_tampered_with_removes_nothing_outside(note: str, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / ".mgsweep.json").write_text(note)
+    save("epg-f1", store(), folder)
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 @pytest.mark.parametrize("name", ["dilation", "limited-boxes", "depths"])
