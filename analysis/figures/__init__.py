@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from analysis import outputs
+from analysis import outputs, published
+from analysis.figures.looks import Look, using
 from analysis.outputs import NothingToDraw
 from mgsweep.registry import Registry
 
@@ -35,13 +36,16 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True)
 class FigureLine(outputs.Line):
-    """One registry line."""
+    """One registry line. `published` says whether published points can be laid behind."""
+
+    published: bool = False
 
     def load(self) -> Drawing:
         """Import and return the module."""
         return cast("Drawing", super().load())
 
 
+DEFAULT = Look()
 FIGURES = Registry(
     "figure",
     FigureLine(
@@ -49,12 +53,14 @@ FIGURES = Registry(
         "analysis.figures.epg_f1",
         "EPG against F1: the front of every loss, for each model and depth (Figure 5)",
         "test results of trials guided by all boxes, undilated",
+        published=True,
     ),
     FigureLine(
         "iou-f1",
         "analysis.figures.iou_f1",
         "IoU against F1, likewise (Figure 6)",
         "test results of trials guided by all boxes, undilated",
+        published=True,
     ),
     FigureLine(
         "checkpoints",
@@ -73,12 +79,14 @@ FIGURES = Registry(
         "analysis.figures.dilation",
         "guidance by boxes drawn too large (Figure 10)",
         "trials with several values of bbox_dilation",
+        published=True,
     ),
     FigureLine(
         "limited-boxes",
         "analysis.figures.limited_boxes",
         "guidance when few images have boxes (Figure 12)",
         "trials with several values of bbox_fraction",
+        published=True,
     ),
     FigureLine(
         "lambdas",
@@ -95,12 +103,16 @@ FIGURES = Registry(
 )
 
 
-def save(name: str, frame: pd.DataFrame, folder: str | Path) -> list[Path]:
+def save(
+    name: str, frame: pd.DataFrame, folder: str | Path, look: Look = DEFAULT, reference: bool = False
+) -> list[Path]:
     """Write the figure as PDF, PNG and SVG, and the numbers it plots as CSV; the same input gives the same bytes.
 
     Args:
         name: a name of FIGURES.
         frame: `Store.frame()`.
+        look: the venue and the colours.
+        reference: lay the published points behind one's own, where the figure has them.
         folder: created if it is missing; what an earlier call wrote there for this name is replaced or removed.
 
     Returns:
@@ -108,22 +120,26 @@ def save(name: str, frame: pd.DataFrame, folder: str | Path) -> list[Path]:
         for each, such as `epg-f1-coco2014.pdf`.
 
     Raises:
-        UnknownName: no such figure.
+        UnknownName: no such figure, venue or style.
         NothingToDraw: the frame has no result that this figure shows; none of it is left in the folder.
     """
     line = FIGURES[name]
+    look.check()
     figure = line.load()
     data = figure.data(frame)
     if data.empty:
         outputs.replaced(Path(folder), name, [])
         raise line.lacking("figure", frame)
+    if reference and line.published:
+        data = published.beside(data)
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = (
         path
         for stem, page in outputs.pages(name, figure.PAGE, data)
         for path in _write(figure.draw(page), page, Path(folder, stem))
     )
-    return outputs.replaced(Path(folder), name, paths)
+    with using(look):
+        return outputs.replaced(Path(folder), name, paths)
 
 
 def _write(figure: Figure, data: pd.DataFrame, stem: Path) -> Iterator[Path]:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import names, style, tradeoff
 from analysis.figures.points import COLUMN, losses, subject, titles
+from analysis.published import apart
 
 PAGE = ("dataset",)
 
@@ -43,13 +44,13 @@ def draw(data: pd.DataFrame, metric: str) -> Figure:
         xlabel="F1 (%) ↑",
         notes=[
             *tradeoff.notes(data, f"{subject(data, PAGE)}: {tradeoff.CHOSEN}"),
-            *_no(data),
+            *_no(apart(data)[0]),
         ],
     )
     for axes, panel in zip(grid.flat, _panels(data).values(), strict=True):
         axes.set(xlim=tradeoff.limits(data, "f1"), ylim=tradeoff.limits(data, metric))
         tradeoff.draw_panel(axes, panel, ("f1", metric), marks)
-    style.legend(figure, style.entries(marks))
+    style.legend(figure, tradeoff.entries(data, marks))
     return figure
 
 
