@@ -63,6 +63,37 @@ FIGURES = Registry(
         published=True,
     ),
     FigureLine(
+        "held-out-iou-f1",
+        "analysis.figures.held_out_iou_f1",
+        "IoU at the threshold that is best on validation, against F1",
+        "test results with iou_held_out",
+    ),
+    FigureLine(
+        "on-object-epg",
+        "analysis.figures.on_object_epg",
+        "attribution on the object over that in its box, against F1",
+        "test results of a data set with segmentation masks",
+    ),
+    FigureLine(
+        "epg-map",
+        "analysis.figures.epg_map",
+        "EPG against mAP, as epg-f1",
+        "test results of trials guided by all boxes, undilated",
+    ),
+    FigureLine(
+        "iou-map",
+        "analysis.figures.iou_map",
+        "IoU against mAP, as iou-f1",
+        "test results of trials guided by all boxes, undilated",
+    ),
+    FigureLine(
+        "backbones",
+        "analysis.figures.backbones",
+        "the networks of a model family beside each other (Figure 7)",
+        "trials of one model and attribution with several backbones",
+        published=True,
+    ),
+    FigureLine(
         "checkpoints",
         "analysis.figures.checkpoints",
         "all epochs of all lambdas, and the fronts among them (Figure 4)",
@@ -89,6 +120,12 @@ FIGURES = Registry(
         published=True,
     ),
     FigureLine(
+        "masks",
+        "analysis.figures.masks",
+        "guidance by segmentation masks or boxes",
+        "trials with both values of guidance_source",
+    ),
+    FigureLine(
         "lambdas",
         "analysis.figures.lambdas",
         "EPG and F1 against lambda",
@@ -99,6 +136,24 @@ FIGURES = Registry(
         "analysis.figures.curves",
         "EPG and F1 over the epochs",
         "validation results of guided trials",
+    ),
+    FigureLine(
+        "class-epg",
+        "analysis.figures.class_epg",
+        "EPG of every class at the best validation F1",
+        "test results with EPG by class",
+    ),
+    FigureLine(
+        "size-epg",
+        "analysis.figures.size_epg",
+        "EPG against the size of the boxes",
+        "test results with EPG by box size",
+    ),
+    FigureLine(
+        "cost-gain",
+        "analysis.figures.cost_gain",
+        "gain of EPG against the time of an epoch",
+        "validation results and times of guided trials and their baselines",
     ),
 )
 

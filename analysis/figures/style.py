@@ -96,6 +96,12 @@ def marks(losses: Iterable[str]) -> dict[str, Mark]:
     return {name: palette.marks.get(name) or next(further) for name in sorted(set(losses), key=rank)}
 
 
+def kinds(values: Iterable[str]) -> dict[str, Mark]:
+    """A colour and marker for each of some values that are neither losses nor ordered."""
+    palette = looks.current().palette
+    return dict(zip(sorted(set(values)), cycle([*palette.marks.values(), *palette.further]), strict=False))
+
+
 def shades(values: Iterable[float]) -> dict[float, Mark]:
     """A colour and marker for each of some ordered values: the larger, the lighter."""
     ascending = sorted(set(values))
@@ -107,18 +113,18 @@ def shades(values: Iterable[float]) -> dict[float, Mark]:
 
 
 def panels(
-    titles: Sequence[str], ylabels: Sequence[str], xlabel: str, notes: Iterable[str]
+    titles: Sequence[str], ylabels: Sequence[str], xlabel: str, notes: Iterable[str], row_height: float | None = None
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure of one column's width, or of the full one for panels side by side, and its (rows, columns) axes.
 
     All axes share the limits of x, those of a row also of y. `titles` name the columns, `ylabels` the rows; `notes`
-    stand in small grey type under the figure.
+    stand in small grey type under the figure. `row_height` is in inches, by default it suits the width.
     """
     rows, columns = len(ylabels), len(titles)
     place = looks.current().place
     width = place.column if columns == 1 else place.full
     lines = [line for note in notes for line in textwrap.wrap(note, int(NOTE_CHARACTERS * width))]
-    height = 0.6 + rows * min(max(0.7 * width / columns, 1), 1.7) + 0.1 * len(lines)
+    height = 0.6 + rows * (row_height or min(max(0.7 * width / columns, 1), 1.7)) + 0.1 * len(lines)
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.45")
     grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)

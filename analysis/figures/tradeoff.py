@@ -34,23 +34,24 @@ def members(
     metric: str,
     but: str | None = None,
     measured: Callable[[pd.DataFrame], pd.DataFrame] = at_own_probe,
+    score: str = "f1",
 ) -> pd.DataFrame:
-    """Baselines and the front members of F1 against `metric`, with the columns of `fronts`, as fractions in [0, 1].
+    """Baselines and the front members of `score` against `metric`, with the columns of `fronts`, in [0, 1].
 
     Args:
         but: a key of ANNOTATION that may differ from its default: only losses and settings where it does are kept.
         measured: chooses the probes to show.
     """
-    points = measured(usual(fronts(frame, ("f1", metric)), but))
+    points = measured(usual(fronts(frame, (score, metric)), but))
     if but:
         points = varied(points, but)
-    return beside_baselines(points, frame, ["f1", metric])
+    return beside_baselines(points, frame, [score, metric])
 
 
 def limits(data: pd.DataFrame, metric: str) -> tuple[float, float]:
-    """Limits of an axis. Points that lose too much F1 would squeeze the others: they are left out."""
+    """Limits of an axis. Points that lose too much F1 or mAP would squeeze the others: they are left out."""
     values = data[metric]
-    if metric.startswith("f1"):
+    if metric.startswith(("f1", "mean_ap")):
         worst = data.loc[data["loss"] == "none", metric].min() - SHOWN_F1_LOSS
         values = values.clip(lower=worst)  # without a baseline NaN: no bound
     return style.limits(values.min(), values.max())
