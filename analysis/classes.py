@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures.points import beside_baselines
-from analysis.selection import PROBE, at_own_probe, best
+from analysis.selection import PROBE, at_own_probe, best_of_cells
 
 COUNTS = ("true_positives", "false_positives", "false_negatives")
 
@@ -54,7 +54,7 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _with_lists(frame: pd.DataFrame, lists: Sequence[str]) -> pd.DataFrame:
     """The models to show, with some list columns of their test rows."""
-    points = beside_baselines(at_own_probe(best(frame)), frame, ["f1"])
+    points = beside_baselines(at_own_probe(best_of_cells(frame)), frame, ["f1"])
     # A baseline's probe is named by where its children were guided.
     points = points.assign(probe_attribution=points["attribution"], probe_depth=points["depth"])
     key = ["id", "epoch", *PROBE]

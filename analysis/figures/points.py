@@ -75,7 +75,7 @@ def subject(data: pd.DataFrame, page: Sequence[str]) -> str:
     """What a page shows, for its first note: the data set, and what else all its rows have in common."""
     row = data.iloc[0]
     model = f", {title(tuple(row[key] for key in COLUMN), True)}" if "model" in page else ""
-    if "backbone" in page and "model" not in page:
+    if "backbone" in page and "model" not in page and data["backbone"].nunique() == 1:
         model = f", {names.label(row['backbone'])}"
     depth = f" at {names.label(row['depth'])}" if "depth" in page else ""
     return names.label(row["dataset"]) + model + depth

@@ -123,12 +123,15 @@ def draw_panel(
     for value, mark in marks.items():
         fronts = [points[[*metrics]] for _, points in guided[guided[key] == value].groupby("seed")]
         draw_fronts(axes, fronts, mark, linestyle)
-        points = theirs[theirs[key] == value]
-        axes.plot(points[metrics[0]], points[metrics[1]], **mark.hollow)
-    starts = theirs[theirs["loss"] == "none"]
-    axes.plot(starts[metrics[0]], starts[metrics[1]], **style.PUBLISHED)
+        _draw_published(axes, theirs.loc[theirs[key] == value, [*metrics]], mark.hollow)
+    _draw_published(axes, theirs.loc[theirs["loss"] == "none", [*metrics]], style.PUBLISHED)
     if panel.empty:
         axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center", va="center", color="0.6")
+
+
+def _draw_published(axes: Axes, points: pd.DataFrame, look: dict[str, Any]) -> None:
+    if len(points):
+        axes.plot(*points.to_numpy().T, **look)
 
 
 def draw_fronts(axes: Axes, fronts: Sequence[pd.DataFrame], mark: style.Mark, linestyle: Any = DASHED) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.figures.points import beside_baselines
-from analysis.selection import at_own_probe, best
+from analysis.selection import at_own_probe, best_of_cells
 from analysis.tables import rows
 from analysis.tables.layout import Measure
 from analysis.tables.rows import CONTEST, GROUP, PAGE, ROW, head
@@ -24,7 +24,7 @@ MEASURES = {
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
     """Test results, as fractions, of the baselines and of the best epoch over all lambdas; see `rows.summarised`."""
-    points = beside_baselines(at_own_probe(best(frame)), frame, ["f1"])
+    points = beside_baselines(at_own_probe(best_of_cells(frame)), frame, ["f1"])
     return rows.summarised(points, [*MEASURES])
 
 

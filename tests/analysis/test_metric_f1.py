@@ -14,7 +14,7 @@ from synthetic import LOSSES, small, store
 
 from analysis import published
 from analysis.attainment import attained
-from analysis.figures import epg_f1, iou_f1, limited_boxes, looks, save, style
+from analysis.figures import backbones, epg_f1, iou_f1, limited_boxes, looks, save, style
 from analysis.pareto import front
 from mgsweep.errors import UnknownName
 
@@ -25,7 +25,7 @@ def texts(figure: Figure) -> str:
     return " | ".join(filter(None, written))
 
 
-def note(figure: Figure, dataset: str = "VOC 2007") -> str:
+def note(figure: Figure, dataset: str = "VOC 2007, ResNet-50") -> str:
     """What stands under a figure beside the sentences that are always there."""
     always, _, rest = figure.get_supxlabel().replace("\n", " ").partition(" validation.")
     assert always == f"{dataset}: test results of the fronts chosen on"
@@ -183,11 +183,15 @@ def test_leaves_other_experiments_to_other_figures() -> None:
     pd.testing.assert_frame_equal(epg_f1.data(pd.concat([store(), other])), epg_f1.data(store()))
 
 
-def test_tells_backbones_apart() -> None:
+def test_backbones_have_pages_of_their_own_and_a_figure_beside_each_other() -> None:
     other = store(backbone="vit_s").replace({"id": "voc", "parent": "voc"}, "vit", regex=True)
-    figure = epg_f1.draw(epg_f1.data(pd.concat([store(), other])))
-    titles = [ax.get_title() for ax in figure.axes[:4]]
-    assert titles == ["Vanilla ResNet-50 (IxG)", "Vanilla vit_s (IxG)", "B-cos ResNet-50", "B-cos vit_s"]
+    frame = pd.concat([store(), other])
+    assert epg_f1.data(frame).groupby([*epg_f1.PAGE]).ngroups == 2
+    data = backbones.data(frame)
+    figure = backbones.draw(data[data["model"] == "bcos"])
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["B-cos ResNet-50", "B-cos vit_s"]
+    assert note(figure, "VOC 2007") == ""
+    assert backbones.data(store()).empty
 
 
 def test_iou_f1_differs_in_the_metric_alone() -> None:
