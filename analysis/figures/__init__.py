@@ -7,27 +7,21 @@ differ in a column of PAGE, such as the data set, are drawn on pages of their ow
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from mgsweep.errors import MgsweepError
-from mgsweep.registry import Component, Registry
+from analysis import outputs, published
+from analysis.figures.looks import Look, using
+from analysis.outputs import NothingToDraw
+from mgsweep.registry import Registry
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-
-LONGEST_STEM = 100  # characters; file systems allow 255 bytes with the suffix
-
-
-class NothingToDraw(MgsweepError):
-    """The results hold nothing that the figure shows: most sweeps leave some figures out."""
+__all__ = ["FIGURES", "Drawing", "FigureLine", "NothingToDraw", "save"]
 
 
 class Drawing(Protocol):
@@ -41,78 +35,182 @@ class Drawing(Protocol):
 
 
 @dataclass(frozen=True)
-class FigureLine(Component):
-    """One registry line. `target` is a module, `needs` says which results the figure cannot do without."""
+class FigureLine(outputs.Line):
+    """One registry line. `published` says whether published points can be laid behind."""
 
-    needs: str
+    published: bool = False
 
     def load(self) -> Drawing:
         """Import and return the module."""
-        return cast("Drawing", importlib.import_module(self.target))
+        return cast("Drawing", super().load())
 
 
+DEFAULT = Look()
 FIGURES = Registry(
     "figure",
-    FigureLine("epg-f1", "analysis.figures.epg_f1", "test results of trials guided by all boxes, undilated"),
-    FigureLine("iou-f1", "analysis.figures.iou_f1", "test results of trials guided by all boxes, undilated"),
-    FigureLine("checkpoints", "analysis.figures.checkpoints", "validation results of guided trials"),
-    FigureLine("depths", "analysis.figures.depths", "trials guided at a deeper layer and measured at the input"),
-    FigureLine("dilation", "analysis.figures.dilation", "trials with several values of bbox_dilation"),
-    FigureLine("limited-boxes", "analysis.figures.limited_boxes", "trials with several values of bbox_fraction"),
-    FigureLine("lambdas", "analysis.figures.lambdas", "test results of guided trials"),
-    FigureLine("curves", "analysis.figures.curves", "validation results of guided trials"),
+    FigureLine(
+        "epg-f1",
+        "analysis.figures.epg_f1",
+        "EPG against F1: the front of every loss, for each model and depth (Figure 5)",
+        "test results of trials guided by all boxes, undilated",
+        published=True,
+    ),
+    FigureLine(
+        "iou-f1",
+        "analysis.figures.iou_f1",
+        "IoU against F1, likewise (Figure 6)",
+        "test results of trials guided by all boxes, undilated",
+        published=True,
+    ),
+    FigureLine(
+        "held-out-iou-f1",
+        "analysis.figures.held_out_iou_f1",
+        "IoU at the threshold that is best on validation, against F1",
+        "test results with iou_held_out",
+    ),
+    FigureLine(
+        "on-object-epg",
+        "analysis.figures.on_object_epg",
+        "attribution on the object over that in its box, against F1",
+        "test results of a data set with segmentation masks",
+    ),
+    FigureLine(
+        "epg-map",
+        "analysis.figures.epg_map",
+        "EPG against mAP, as epg-f1",
+        "test results of trials guided by all boxes, undilated",
+    ),
+    FigureLine(
+        "iou-map",
+        "analysis.figures.iou_map",
+        "IoU against mAP, as iou-f1",
+        "test results of trials guided by all boxes, undilated",
+    ),
+    FigureLine(
+        "backbones",
+        "analysis.figures.backbones",
+        "the networks of a model family beside each other (Figure 7)",
+        "trials of one model and attribution with several backbones",
+        published=True,
+    ),
+    FigureLine(
+        "checkpoints",
+        "analysis.figures.checkpoints",
+        "all epochs of all lambdas, and the fronts among them (Figure 4)",
+        "validation results of guided trials",
+    ),
+    FigureLine(
+        "depths",
+        "analysis.figures.depths",
+        "guidance at a deeper layer, measured at the input (Figure 8)",
+        "trials guided at a deeper layer and measured at the input",
+    ),
+    FigureLine(
+        "dilation",
+        "analysis.figures.dilation",
+        "guidance by boxes drawn too large (Figure 10)",
+        "trials with several values of bbox_dilation",
+        published=True,
+    ),
+    FigureLine(
+        "limited-boxes",
+        "analysis.figures.limited_boxes",
+        "guidance when few images have boxes (Figure 12)",
+        "trials with several values of bbox_fraction",
+        published=True,
+    ),
+    FigureLine(
+        "masks",
+        "analysis.figures.masks",
+        "guidance by segmentation masks or boxes",
+        "trials with both values of guidance_source",
+    ),
+    FigureLine(
+        "lambdas",
+        "analysis.figures.lambdas",
+        "EPG and F1 against lambda",
+        "test results of guided trials",
+    ),
+    FigureLine(
+        "curves",
+        "analysis.figures.curves",
+        "EPG and F1 over the epochs",
+        "validation results of guided trials",
+    ),
+    FigureLine(
+        "class-epg",
+        "analysis.figures.class_epg",
+        "EPG of every class at the best validation F1",
+        "test results with EPG by class",
+    ),
+    FigureLine(
+        "size-epg",
+        "analysis.figures.size_epg",
+        "EPG against the size of the boxes",
+        "test results with EPG by box size",
+    ),
+    FigureLine(
+        "cost-gain",
+        "analysis.figures.cost_gain",
+        "gain of EPG against the time of an epoch",
+        "validation results and times of guided trials and their baselines",
+    ),
 )
 
 
-def save(name: str, frame: pd.DataFrame, folder: str | Path) -> list[Path]:
-    """Write the figure as PDF and PNG, and exactly the numbers it plots as CSV; the same input gives the same bytes.
+def save(
+    name: str, frame: pd.DataFrame, folder: str | Path, look: Look = DEFAULT, reference: bool = False
+) -> list[Path]:
+    """Write the figure as PDF, PNG and SVG, and the numbers it plots as CSV; the same input gives the same bytes.
 
     Args:
         name: a name of FIGURES.
         frame: `Store.frame()`.
-        folder: created if it is missing; older files of the same name are replaced.
+        look: the venue and the colours.
+        reference: lay the published points behind one's own, where the figure has them.
+        folder: created if it is missing; what an earlier call wrote there for this name is replaced or removed.
 
     Returns:
-        The paths `<name>.pdf`, `.png` and `.csv`; with several pages, three `<name>-<what tells them apart>.*` for
-        each, such as `epg-f1-coco2014.pdf`.
+        The paths `<name>.pdf`, `.png`, `.svg` and `.csv`; with several pages, four `<name>-<what tells them apart>.*`
+        for each, such as `epg-f1-coco2014.pdf`.
 
     Raises:
-        UnknownName: no such figure.
-        NothingToDraw: the frame has no result that this figure shows; nothing is written.
+        UnknownName: no such figure, venue or style.
+        NothingToDraw: the frame has no result that this figure shows; none of it is left in the folder.
     """
-    figure = FIGURES[name].load()
+    line = FIGURES[name]
+    look.check()
+    figure = line.load()
     data = figure.data(frame)
     if data.empty:
-        trials = frame["id"].nunique() if "id" in frame else 0
-        raise NothingToDraw(f"figure {name!r}: nothing to draw: needs {FIGURES[name].needs}; {trials} trials have none")
+        outputs.replaced(Path(folder), name, [])
+        raise line.lacking("figure", frame)
+    if reference and line.published:
+        data = published.beside(data)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    return [
+    paths = (
         path
-        for stem, page in _pages(name, figure.PAGE, data)
+        for stem, page in outputs.pages(name, figure.PAGE, data)
         for path in _write(figure.draw(page), page, Path(folder, stem))
-    ]
-
-
-def _pages(name: str, keys: tuple[str, ...], data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """A stem and the numbers of each page, named by those of its keys that differ between pages."""
-    differing = [number for number, key in enumerate(keys) if data[key].nunique() > 1]
-    for values, page in data.groupby([*keys]):
-        yield _stem("-".join([name, *(str(values[number]) for number in differing)])), page
-
-
-def _stem(text: str) -> str:
-    """The text, if it can be the name of a file; otherwise what can be of it, and a hash to keep it apart."""
-    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", text)[:LONGEST_STEM]
-    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    )
+    with using(look):
+        return outputs.replaced(Path(folder), name, paths)
 
 
 def _write(figure: Figure, data: pd.DataFrame, stem: Path) -> Iterator[Path]:
-    """The three files of one figure. Dates and versions in them would change the bytes from run to run."""
+    """The files of one figure. Dates and versions in them would change the bytes from run to run."""
     from analysis.figures import style
 
-    pdf, png, csv = (stem.with_name(f"{stem.name}.{kind}") for kind in ("pdf", "png", "csv"))
-    with style.paper():
-        figure.savefig(pdf, metadata={"Creator": None, "Producer": None, "CreationDate": None})
-        figure.savefig(png, metadata={"Software": None})
-    data.to_csv(csv, index=False)
-    yield from (pdf, png, csv)
+    without = {
+        "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+        "png": {"Software": None},
+        "svg": {"Creator": None, "Date": None, "Format": None, "Type": None},
+    }
+    for kind, metadata in without.items():
+        path = stem.with_name(f"{stem.name}.{kind}")
+        with style.paper():
+            figure.savefig(path, metadata=metadata)
+        yield path
+    path = stem.with_name(f"{stem.name}.csv")
+    path.write_text(outputs.to_csv(data), encoding="utf-8")
+    yield path

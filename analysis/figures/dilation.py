@@ -41,5 +41,5 @@ def draw(data: pd.DataFrame) -> Figure:
     for axes, metric, panel in tradeoff.loss_panels(data, grid):
         tradeoff.draw_panel(axes, panel, ("f1", metric), shades, "bbox_dilation")
     names = {share: f"{100 * share:g} % dilation" for share in shades}
-    style.legend(figure, style.entries(shades, names))
+    style.legend(figure, tradeoff.entries(data, shades, names))
     return figure

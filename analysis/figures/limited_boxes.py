@@ -40,5 +40,5 @@ def draw(data: pd.DataFrame) -> Figure:
     for axes, fraction in zip(grid.flat, fractions, strict=True):
         panel = data[baseline | (data["bbox_fraction"] == fraction)]
         tradeoff.draw_panel(axes, panel, ("f1", "epg"), marks)
-    style.legend(figure, style.entries(marks))
+    style.legend(figure, tradeoff.entries(data, marks))
     return figure

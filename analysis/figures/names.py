@@ -30,10 +30,22 @@ LABELS = {
     "voc2007": "VOC 2007",
     "coco2014": "COCO 2014",
     "waterbirds": "Waterbirds",
+    "waterbirds_reversed": "Waterbirds reversed",
+    "shapes": "Shapes",
     "resnet50": "ResNet-50",
+    "resnet101": "ResNet-101",
+    "resnet34": "ResNet-34",
+    "resnet18": "ResNet-18",
+    "resnet10": "ResNet-10",
+    "efficientnet_lite0": "EfficientNet-Lite0",
+    "densenet121": "DenseNet-121",
+    "vitc_s": "ViTc-S",
     "f1": "F1",
+    "mean_ap": "mAP",
     "epg": "EPG",
     "iou": "IoU",
+    "iou_held_out": "IoU at held-out threshold",
+    "on_object_epg": "On-object EPG",
 }
 LONGEST_LABEL = 40  # characters
 

@@ -61,10 +61,10 @@ def titles(data: pd.DataFrame) -> dict[tuple[str, ...], str]:
     columns = set(data[[*COLUMN]].itertuples(index=False, name=None))
     several = len({backbone for _, backbone, _ in columns}) > 1
     in_order = sorted(columns, key=lambda column: [names.rank(name) for name in column])
-    return {column: _title(column, several) for column in in_order}
+    return {column: title(column, several) for column in in_order}
 
 
-def _title(column: tuple[str, ...], with_backbone: bool) -> str:
+def title(column: tuple[str, ...], with_backbone: bool) -> str:
     """One `B-cos` for both the model and the attribution."""
     model, backbone, attribution = column
     name = f"{names.label(model)} {names.label(backbone)}" if with_backbone else names.label(model)
@@ -74,7 +74,9 @@ def _title(column: tuple[str, ...], with_backbone: bool) -> str:
 def subject(data: pd.DataFrame, page: Sequence[str]) -> str:
     """What a page shows, for its first note: the data set, and what else all its rows have in common."""
     row = data.iloc[0]
-    model = f", {_title(tuple(row[key] for key in COLUMN), True)}" if "model" in page else ""
+    model = f", {title(tuple(row[key] for key in COLUMN), True)}" if "model" in page else ""
+    if "backbone" in page and "model" not in page and data["backbone"].nunique() == 1:
+        model = f", {names.label(row['backbone'])}"
     depth = f" at {names.label(row['depth'])}" if "depth" in page else ""
     return names.label(row["dataset"]) + model + depth
 

@@ -6,23 +6,23 @@ import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import matplotlib
 import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.colors import to_hex
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
+from analysis.figures import looks
+from analysis.figures.looks import FURTHER, PALETTES, Mark
 from analysis.figures.names import FONT, label, rank
 
-# Widths of the CVPR/ICCV template, in inches (a TeX point is 1/72.27 inch). Figures are never scaled afterwards, so
-# the text has its printed size.
-COLUMN_WIDTH, FULL_WIDTH = 237.136 / 72.27, 496.856 / 72.27
+__all__ = ["BASELINE", "FURTHER", "MARKS", "Mark"]
 
 # Characters to an inch, on the safe side: notes (6 pt) and the legend (8 pt) are wrapped to the width of the figure.
 NOTE_CHARACTERS, LEGEND_CHARACTERS = 32, 20
@@ -58,31 +58,13 @@ RC: dict[str, Any] = {
     "lines.markersize": 4,
     "pdf.fonttype": 42,
     "ps.fonttype": 42,
+    "svg.fonttype": "path",  # readers need not have the font
+    "svg.hashsalt": "mgsweep",  # the same ids at every run
     "savefig.dpi": 300,
 }
 
 
-class Mark(NamedTuple):
-    """How the points of one loss look, in colour and without."""
-
-    color: str
-    marker: str
-
-    @property
-    def points(self) -> dict[str, Any]:
-        """Keywords of a `Line2D` that shows points only."""
-        look = {"linestyle": "none", "marker": self.marker, "color": self.color}
-        return look | {"markeredgecolor": "white", "markeredgewidth": 0.3, "zorder": 3}
-
-
-# Okabe and Ito's palette, told apart by readers with any colour vision.
-MARKS = {
-    "energy": Mark("#0072B2", "o"),
-    "l1": Mark("#E69F00", "v"),
-    "ppce": Mark("#009E73", "p"),
-    "rrr": Mark("#CC79A7", "D"),
-}
-FURTHER = (Mark("#D55E00", "s"), Mark("#56B4E9", "^"), Mark("#000000", "*"), Mark("#999999", "P"), Mark("#F0E442", "h"))
+MARKS = PALETTES["clear"].marks
 
 BASELINE: dict[str, Any] = {
     "linestyle": "none",
@@ -94,7 +76,7 @@ BASELINE: dict[str, Any] = {
     "zorder": 4,
 }
 CROSSHAIR: dict[str, Any] = {"color": "0.4", "linestyle": ":", "linewidth": 0.6, "zorder": 1}
-BETTER, WORSE = "#E3F3E1", "#EEEEEE"
+PUBLISHED: dict[str, Any] = BASELINE | {"markersize": 4.5, "markeredgewidth": 0.5, "alpha": 0.6, "zorder": 1.5}
 BOX: dict[str, Any] = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 
 Key = TypeVar("Key", bound=Hashable)
@@ -109,31 +91,40 @@ def paper() -> Iterator[None]:
 
 def marks(losses: Iterable[str]) -> dict[str, Mark]:
     """A colour and marker for each loss, in the order of the paper. New losses take those of FURTHER in turn."""
-    further = cycle(FURTHER)
-    return {name: MARKS.get(name) or next(further) for name in sorted(set(losses), key=rank)}
+    palette = looks.current().palette
+    further = cycle(palette.further)
+    return {name: palette.marks.get(name) or next(further) for name in sorted(set(losses), key=rank)}
+
+
+def kinds(values: Iterable[str]) -> dict[str, Mark]:
+    """A colour and marker for each of some values that are neither losses nor ordered."""
+    palette = looks.current().palette
+    return dict(zip(sorted(set(values)), cycle([*palette.marks.values(), *palette.further]), strict=False))
 
 
 def shades(values: Iterable[float]) -> dict[float, Mark]:
     """A colour and marker for each of some ordered values: the larger, the lighter."""
     ascending = sorted(set(values))
-    colors = matplotlib.colormaps["viridis"].resampled(256)
-    steps = max(len(ascending) - 1, 1)
+    palette = looks.current().palette
+    colors = LinearSegmentedColormap.from_list("steps", palette.steps, N=256)
+    last = max(len(ascending) - 1, 1)
     markers = cycle("osD^vP")
-    return {value: Mark(to_hex(colors(0.85 * n / steps)), next(markers)) for n, value in enumerate(ascending)}
+    return {value: Mark(to_hex(colors(n / last)), next(markers), palette.edge) for n, value in enumerate(ascending)}
 
 
 def panels(
-    titles: Sequence[str], ylabels: Sequence[str], xlabel: str, notes: Iterable[str]
+    titles: Sequence[str], ylabels: Sequence[str], xlabel: str, notes: Iterable[str], row_height: float | None = None
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure of one column's width, or of the full one for panels side by side, and its (rows, columns) axes.
 
     All axes share the limits of x, those of a row also of y. `titles` name the columns, `ylabels` the rows; `notes`
-    stand in small grey type under the figure.
+    stand in small grey type under the figure. `row_height` is in inches, by default it suits the width.
     """
     rows, columns = len(ylabels), len(titles)
-    width = COLUMN_WIDTH if columns == 1 else FULL_WIDTH
+    place = looks.current().place
+    width = place.column if columns == 1 else place.full
     lines = [line for note in notes for line in textwrap.wrap(note, int(NOTE_CHARACTERS * width))]
-    height = 0.6 + rows * min(max(0.7 * width / columns, 1), 1.7) + 0.1 * len(lines)
+    height = 0.6 + rows * (row_height or min(max(0.7 * width / columns, 1), 1.7)) + 0.1 * len(lines)
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.45")
     grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)

@@ -41,6 +41,12 @@ def each(data: pd.DataFrame, grid: NDArray[Any], metrics: Sequence[str]) -> Iter
             yield axes, metric, panel[panel["loss"] != "none"]
 
 
+def seeds(data: pd.DataFrame) -> Iterator[str]:
+    """A note on how many seeds were averaged, if there were several."""
+    if data["seed"].nunique() > 1:
+        yield f"Means over {data['seed'].nunique()} seeds."
+
+
 def _notes(data: pd.DataFrame, start: str, f1: str) -> Iterator[str]:
     yield start
     if data["seed"].nunique() > 1:

@@ -3,31 +3,92 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mgsweep.cli.options import RESULTS, StoredSweep, StoreFolder, stored
+from mgsweep.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from analysis.outputs import Line
+    from mgsweep.store import Store
+
+OneSweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="Name of a sweep in the store, or its file.")]
 
 
 def figures(
-    sweep: StoredSweep,
+    sweep: OneSweep = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[FIGURE]...", help="Only these.")] = None,
     store: StoreFolder = RESULTS,
     out: Annotated[Path, typer.Option(help="Folder for the figures.")] = Path("figures"),
+    venue: Annotated[str, typer.Option(help="Where they are printed: cvpr, neurips ...")] = "cvpr",
+    style: Annotated[str, typer.Option(help="Colours: clear, or the paper's.")] = "clear",
+    reference: Annotated[bool, typer.Option("--reference", help="Lay published points behind, hollow.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Only say which figures there are.")] = False,
 ) -> None:
-    """Draw the figures of a sweep from its records: PDF, PNG, and the plotted numbers as CSV."""
-    from analysis.figures import FIGURES, NothingToDraw, save
+    """Draw the figures of a sweep from its records: PDF, PNG, SVG, and the plotted numbers as CSV."""
+    from analysis.figures import FIGURES, save
+    from analysis.figures.looks import Look
+
+    if list_:
+        _list(FIGURES)
+        return
+    chosen, results = _asked(FIGURES, sweep, names, store)
+    look = Look(venue, style)
+    look.check()
+    frame = results.frame()
+    folder = out / results.path.name
+    _write_each([partial(save, name, frame, folder, look, reference) for name in chosen])
+
+
+def tables(
+    sweep: OneSweep = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[TABLE]...", help="Only these.")] = None,
+    store: StoreFolder = RESULTS,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("tables"),
+    list_: Annotated[bool, typer.Option("--list", help="Only say which tables there are.")] = False,
+) -> None:
+    """Write the tables of a sweep from its records: LaTeX, Markdown, and the numbers as CSV."""
+    from analysis.tables import TABLES, save
+
+    if list_:
+        _list(TABLES)
+        return
+    chosen, results = _asked(TABLES, sweep, names, store)
+    frame = results.frame()
+    _write_each([partial(save, name, frame, out / results.path.name) for name in chosen])
+
+
+def _asked(
+    registry: Mapping[str, Line], sweep: str | None, names: Sequence[str] | None, store: Path
+) -> tuple[list[str], Store]:
+    """Which lines to draw, all of them if none is named, and the results to draw from."""
+    if sweep is None:
+        raise InvalidInput.of("missing: name a sweep of the store or its file, or ask for --list", where="SWEEP")
+    return [registry[name].name for name in names or registry], stored(store, sweep)
+
+
+def _list(registry: Mapping[str, Line]) -> None:
+    from mgsweep.screen import show
+
+    show([{"name": line.name, "shows": line.shows, "needs": line.needs} for line in registry.values()])
+
+
+def _write_each(kinds: Iterable[Callable[[], list[Path]]]) -> None:
+    """Write them, and say which files there are now and which there cannot be."""
+    from analysis.outputs import NothingToDraw
     from mgsweep.screen import console
 
-    results = stored(store, sweep)
-    frame = results.frame()
-    for name in FIGURES:
+    for save in kinds:
         try:
-            for path in save(name, frame, out / results.path.name):
+            for path in save():
                 console.print(str(path), markup=False, soft_wrap=True)
-        except NothingToDraw as nothing:  # a sweep need not hold the data of every figure
+        except NothingToDraw as nothing:  # a sweep need not hold the data of everything
             console.print(str(nothing), style="dim", markup=False, soft_wrap=True)
 
 

@@ -89,3 +89,57 @@ def guided(loss: str, lambda_loc: float, depth: str = "input", **config: Any) ->
             value = np.array([0.803 - given_up - stumble, 0.46 + gain - 0.02 * (probe != depth)])
             frame += rows(trial, epoch, ("bcos", probe), value)
     return frame
+
+
+def rich() -> pd.DataFrame:
+    """`small` with what newer records hold, a second backbone, guidance by masks, and times of the baselines."""
+    frame = small()
+    other = frame.query("depth != 'mid2'").replace({"id": r"^", "parent": r"^"}, "wide-", regex=True)
+    masks = [guided(loss, LAMBDAS[1], guidance_source="mask") for loss in ("energy", "l1")]
+    timed = [
+        DEFAULTS | SMALL_BASE | {"epoch": epoch, "split": "train", "seconds": 8.0, "device": "x"} for epoch in (1, 2)
+    ]
+    more = pd.DataFrame(
+        [*masks[0], *masks[1], *timed, *({**row, "id": "wide-base", "backbone": "resnet101"} for row in timed)]
+    )
+    frame = pd.concat([frame, other.assign(backbone="resnet101", epg=other["epg"] + 0.03), more], ignore_index=True)
+    return with_classes(frame).assign(iou_held_out=frame["iou"] + 0.1, on_object_epg=0.5 + frame["epg"] / 4)
+
+
+def with_classes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with counts of two classes and of three box sizes in its test rows."""
+    counts: dict[str, list[float]] = {
+        "true_positives": [8, 5],
+        "false_positives": [1, 2],
+        "false_negatives": [3, 0],
+        "pairs_by_class": [6, 4],
+        "epg_by_class": [1.5, 3.0],
+        "pairs_by_size": [5, 0, 5],
+        "epg_by_size": [1.0, 0.0, 4.0],
+    }
+    energy = ["epg_by_class", "epg_by_size"]  # as the EPG of the row rises
+    lists = {
+        name: [
+            [value * (row["epg"] / 0.4 if name in energy else 1) for value in values]
+            if row["split"] == "test"
+            else None
+            for row in frame[["split", "epg"]].to_dict("records")
+        ]
+        for name, values in counts.items()
+    }
+    return frame.assign(**lists)
+
+
+def grouped() -> pd.DataFrame:
+    """Two tasks with groups, of a baseline and two losses, for two seeds."""
+    frame = []
+    for dataset, seed in product(("waterbirds", "waterbirds_reversed"), (0, 1)):
+        common = {"dataset": dataset, "model": "bcos", "seed": seed, "bbox_fraction": 0.01}
+        base = common | {"id": f"{dataset}-{seed}", "loss": "none", "bbox_fraction": 1.0}
+        region = "outside" if dataset.endswith("reversed") else "inside"
+        for number, loss in enumerate(("none", "energy", "l1")):
+            own = {"loss": loss, "lambda_loc": 0.05, "attribution": "bcos", "depth": "input", "parent": base["id"]}
+            trial = base if loss == "none" else common | own | {"guidance_region": region, "id": f"{base['id']}-{loss}"}
+            accuracy = {"accuracy": 0.7 + 0.01 * number, "worst_group_accuracy": 0.42 + 0.02 * seed + 0.05 * number}
+            frame += [row | accuracy for row in rows(trial, 1, ("bcos", "input"), np.array([0.9, 0.4]))]
+    return pd.DataFrame(frame)

@@ -10,39 +10,72 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import small, store
+from synthetic import rich, small, store
 
 from analysis.figures import FIGURES, NothingToDraw, save, style
 from mgsweep.errors import UnknownName
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "figures"
 HOSTILE = ("$x_1$ 100% \\frac{$ ^_~#& <script>alert(1)</script> \N{GRINNING FACE} ../../\n" * 5)[:300]
-ON_VALIDATION = ("checkpoints", "curves")
+ON_VALIDATION = ("checkpoints", "curves", "cost-gain")
+RICH = (
+    "held-out-iou-f1",
+    "on-object-epg",
+    "epg-map",
+    "iou-map",
+    "backbones",
+    "masks",
+    "class-epg",
+    "size-epg",
+    "cost-gain",
+)
+"""Figures of what `small` does not hold."""
+
+ALIKE = {"iou-f1", "held-out-iou-f1", "on-object-epg", "epg-map", "iou-map", "backbones"}
+"""Figures that are drawn by the same lines as epg-f1."""
+
+
+def full(name: str) -> pd.DataFrame:
+    """A store that fills the figure."""
+    return rich() if name in RICH else small()
 
 
 def read(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"id": str})
 
 
+# At the input alone, for one page: the figures of a setting would draw each depth.
+AT_INPUT = [
+    frame.query("depth != 'mid2' and depth != 'final' and probe_depth != 'mid2' and probe_depth != 'final'")
+    for frame in (small(), rich())
+]
+DEEPER = small().query("probe_depth == 'input' or split == 'train'")
+
+
+def one_page(name: str) -> pd.DataFrame:
+    """A store that fills a page of the figure, or two for backbones of their own."""
+    return DEEPER if name == "depths" else AT_INPUT[name in RICH]
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_numbers_of_a_small_store(name: str) -> None:
     """Golden: kept from a version whose numbers were checked; whoever means to change one writes the file anew."""
-    assert FIGURES[name].load().data(small()).to_csv(index=False) == (GOLDEN / f"{name}.csv").read_text()
+    assert FIGURES[name].load().data(full(name)).to_csv(index=False) == (GOLDEN / f"{name}.csv").read_text()
 
 
 @pytest.fixture(scope="module", params=FIGURES)
 def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Path]]:
     """Name and files of each figure of the small store."""
-    return request.param, save(request.param, small(), tmp_path_factory.mktemp(request.param) / "new")
+    return request.param, save(request.param, one_page(request.param), tmp_path_factory.mktemp(request.param) / "new")
 
 
-def test_three_files_a_page_of_which_one_holds_the_numbers(saved: tuple[str, list[Path]]) -> None:
+def test_four_files_a_page_of_which_one_holds_the_numbers(saved: tuple[str, list[Path]]) -> None:
     name, paths = saved
-    assert sorted(paths) == sorted(paths[0].parent.iterdir())
-    assert [path.suffix for path in paths] == [".pdf", ".png", ".csv"] * (len(paths) // 3)
+    assert sorted(paths) == sorted(paths[0].parent.glob("[!.]*"))
+    assert [path.suffix for path in paths] == [".pdf", ".png", ".svg", ".csv"] * (len(paths) // 4)
     assert all(path.name.startswith(name) for path in paths)
-    written = pd.concat([read(path) for path in paths[2::3]])
-    expected = FIGURES[name].load().data(small())
+    written = pd.concat([read(path) for path in paths[3::4]])
+    expected = FIGURES[name].load().data(one_page(name))
     assert sorted(written.to_csv(index=False).splitlines()) == sorted(expected.to_csv(index=False).splitlines())
     assert b"/Type3" not in paths[0].read_bytes()
     assert b"/FontFile2" in paths[0].read_bytes()  # TrueType, embedded
@@ -50,7 +83,7 @@ def test_three_files_a_page_of_which_one_holds_the_numbers(saved: tuple[str, lis
 
 def test_the_same_store_gives_the_same_bytes(saved: tuple[str, list[Path]], tmp_path: Path) -> None:
     name, paths = saved
-    again = save(name, small().sample(frac=1, random_state=0), tmp_path)
+    again = save(name, one_page(name).sample(frac=1, random_state=0), tmp_path)
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
 
 
@@ -64,27 +97,27 @@ def test_the_readers_own_settings_do_not_show(tmp_path: Path) -> None:
 
 def test_pages_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:
     paths = save("epg-f1", pd.concat([store(), store(dataset="coco2014")]), tmp_path)
-    assert [path.name for path in paths[::3]] == ["epg-f1-coco2014.pdf", "epg-f1-voc2007.pdf"]
+    assert [path.name for path in paths[::4]] == ["epg-f1-coco2014.pdf", "epg-f1-voc2007.pdf"]
     assert set(read(tmp_path / "epg-f1-coco2014.csv")["dataset"]) == {"coco2014"}
     paths = save("checkpoints", store(("energy",)).query("depth != 'final'"), tmp_path)
-    assert [path.stem for path in paths[::3]] == ["checkpoints-bcos-bcos", "checkpoints-vanilla-ixg"]
+    assert [path.stem for path in paths[::4]] == ["checkpoints-bcos-bcos", "checkpoints-vanilla-ixg"]
 
 
 def test_data_sets_that_no_file_can_be_named_after(tmp_path: Path) -> None:
     twins = [HOSTILE, HOSTILE[:-1] + "?"]
     frame = pd.concat([store(("energy",), dataset=dataset) for dataset in twins])
     paths = save("epg-f1", frame, tmp_path)
-    assert len(set(paths)) == 6
-    assert all(b"/Type3" not in path.read_bytes() for path in paths[::3])
-    assert sorted(paths) == sorted(tmp_path.iterdir())
-    assert {read(path)["dataset"].iloc[0] for path in paths[2::3]} == set(twins)
+    assert len(set(paths)) == 8
+    assert all(b"/Type3" not in path.read_bytes() for path in paths[::4])
+    assert sorted(paths) == sorted(tmp_path.glob("[!.]*"))
+    assert {read(path)["dataset"].iloc[0] for path in paths[3::4]} == set(twins)
 
 
 NOTHING = {
     "no columns": pd.DataFrame(),
     "no rows": small().head(0),
     "no test": small().query("split == 'val'"),
-    "all NaN": small().assign(f1=np.nan, epg=np.nan, iou=np.nan, mean_ap=np.nan),
+    "all NaN": rich().assign(f1=np.nan, epg=np.nan, iou=np.nan, mean_ap=np.nan, epg_by_class=None, epg_by_size=None),
     "baselines alone": small().query("loss == 'none'"),
 }
 
@@ -100,15 +133,34 @@ def test_nothing_to_draw_is_one_clear_error(name: str, what: str, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_pages_of_an_earlier_run_are_not_left_to_mislead(tmp_path: Path) -> None:
+    (tmp_path / "epg-f1-mine.pdf").write_text("not ours")
+    save("iou-f1", store(), tmp_path)
+    others = set(tmp_path.iterdir())
+    save("epg-f1", pd.concat([store(), store(dataset="coco2014")]), tmp_path)
+    now = save("epg-f1", store(), tmp_path)
+    assert set(tmp_path.iterdir()) == others | set(now)
+    with pytest.raises(NothingToDraw):
+        save("epg-f1", store().query("split == 'val'"), tmp_path)
+    assert set(tmp_path.iterdir()) == others
+
+
+@pytest.mark.parametrize("note", ["", "[]", '{"epg-f1": ["../victim"]}', '{"epg-f1": 3}', "\0"])
+def test_a_note_of_files_that_was_tampered_with_removes_nothing_outside(note: str, tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / ".mgsweep.json").write_text(note)
+    save("epg-f1", store(), folder)
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
 @pytest.mark.parametrize("name", ["dilation", "limited-boxes", "depths"])
 def test_a_study_that_was_not_made_is_not_drawn(name: str, tmp_path: Path) -> None:
     with pytest.raises(NothingToDraw):
         save(name, store(), tmp_path)
 
 
-# At the input alone, for one page: the figures of a setting would draw each depth.
-AT_INPUT = small().query("depth != 'mid2' and depth != 'final' and probe_depth != 'mid2' and probe_depth != 'final'")
-DEEPER = small().query("probe_depth == 'input' or split == 'train'")
 ODD = {
     "one point": lambda frame: frame[frame["lambda_loc"].isin([0, 0.005]) & frame["epoch"].isin([1, 5])],
     "no baseline": lambda frame: frame[frame["loss"] != "none"],
@@ -122,20 +174,22 @@ ODD = {
 
 
 @pytest.mark.parametrize("what", ODD)
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - ALIKE))
 def test_odd_results_are_drawn(name: str, what: str) -> None:
     module = FIGURES[name].load()
-    data = module.data(ODD[what](DEEPER if name == "depths" else AT_INPUT))
+    data = module.data(ODD[what](one_page(name)))
+    if name == "cost-gain" and what in ("no baseline", "one value"):
+        return  # it compares with the baseline
     assert len(data)
-    assert data.groupby([*module.PAGE]).ngroups == 1
-    with style.paper():
-        module.draw(data).draw_without_rendering()
+    for _, page in data.groupby([*module.PAGE]):
+        with style.paper():
+            module.draw(page).draw_without_rendering()
 
 
 def test_names_are_never_formulas() -> None:
     module = FIGURES["epg-f1"].load()
-    figure = module.draw(module.data(AT_INPUT.assign(dataset="$x^2$ \N{GRINNING FACE}")))
-    assert figure.get_supxlabel().startswith("$x^2$ ?: test results")
+    figure = module.draw(module.data(AT_INPUT[0].assign(dataset="$x^2$ \N{GRINNING FACE}")))
+    assert figure.get_supxlabel().startswith("$x^2$ ?, ResNet-50: test results")
 
 
 def test_an_unknown_figure_is_guessed(tmp_path: Path) -> None:

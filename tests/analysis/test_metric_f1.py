@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from synthetic import LOSSES, store
+from matplotlib.patches import Polygon
+from synthetic import LOSSES, small, store
 
-from analysis.figures import epg_f1, iou_f1, style
+from analysis import published
+from analysis.attainment import attained
+from analysis.figures import backbones, epg_f1, iou_f1, limited_boxes, looks, save, style
 from analysis.pareto import front
+from mgsweep.errors import UnknownName
 
 
 def texts(figure: Figure) -> str:
@@ -19,11 +25,11 @@ def texts(figure: Figure) -> str:
     return " | ".join(filter(None, written))
 
 
-def note(figure: Figure, dataset: str = "VOC 2007") -> str:
-    """What stands under a figure after the sentence that is always there."""
+def note(figure: Figure, dataset: str = "VOC 2007, ResNet-50") -> str:
+    """What stands under a figure beside the sentences that are always there."""
     always, _, rest = figure.get_supxlabel().replace("\n", " ").partition(" validation.")
     assert always == f"{dataset}: test results of the fronts chosen on"
-    return rest.strip()
+    return rest.replace("Green: better than the baseline in both, grey: worse in both.", "").replace("  ", " ").strip()
 
 
 def test_plots_the_validation_front_with_test_values() -> None:
@@ -62,7 +68,7 @@ def test_draws_a_loss_that_style_does_not_know() -> None:
     handles = figure.legends[0].legend_handles
     assert [handle.get_label() for handle in handles][-2:] == ["alpha", "zeta"]
     looks = [(handle.get_color(), handle.get_marker()) for handle in handles[1:]]
-    assert looks == [*style.MARKS.values(), *style.FURTHER[:2]]
+    assert looks == [(mark.color, mark.marker) for mark in (*style.MARKS.values(), *style.FURTHER[:2])]
 
 
 def test_more_losses_than_marks() -> None:
@@ -70,12 +76,74 @@ def test_more_losses_than_marks() -> None:
     assert style.marks(names)[names[-1]] == style.FURTHER[0]
 
 
-def test_draws_a_front_for_each_seed() -> None:
+def test_several_seeds_are_a_median_line_in_a_band() -> None:
     shown = epg_f1.data(pd.concat([store(), store(seed=1), store(seed=2)]))
     figure = epg_f1.draw(shown)
-    dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
-    assert len(dashed) == len(LOSSES) * 3
-    assert "3 seeds" in note(figure)
+    axes = figure.axes[0]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert len(dashed) == len(LOSSES)
+    assert len([patch for patch in axes.patches if isinstance(patch, Polygon)]) == len(LOSSES)
+    energy = shown.query("model == 'vanilla' and depth == 'input' and loss == 'energy'")
+    fronts = [front[["f1", "epg"]] for _, front in energy.groupby("seed")]
+    corners = {tuple(corner) for corner in attained(fronts, 0.5).tolist()}
+    assert corners < set(zip(*dashed[0].get_data(), strict=True))
+    assert (
+        note(figure)
+        == "3 seeds: the lines border what half of them attain, the bands what any and what every seed attains."
+    )
+
+
+def test_published_points_lie_hollow_behind_and_change_nothing_else() -> None:
+    ours = epg_f1.data(store())
+    data = published.beside(ours)
+    pd.testing.assert_frame_equal(published.apart(data)[0].drop(columns="source"), ours, check_dtype=False)
+    theirs = published.apart(data)[1]
+    assert set(theirs["source"]) == {"paper", "fact", "tmlr"}
+    quoted = theirs[(theirs["source"] == "paper") & (theirs["model"] == "bcos")]
+    assert quoted[["loss", "depth", "f1", "epg"]].values.tolist() == [["energy", "input", 0.794, 0.717]]
+    figure = epg_f1.draw(data)
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    shown = theirs[(theirs["model"] == "vanilla") & (theirs["depth"] == "input") & (theirs["loss"] != "none")]
+    assert sum(len(line.get_xdata()) for line in hollow) == len(shown)
+    assert "Hollow: published by Rao et al. (ICCV 2023), " in note(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()][-1] == "published"
+    assert drawn(figure) == drawn(epg_f1.draw(ours))
+
+
+def drawn(figure: Figure) -> list[list[float]]:
+    """F1 of the points of each loss in the first panel, published ones left out."""
+    full = [line for line in figure.axes[0].lines if line.get_marker() in "ovpD" and len(line.get_xdata())]
+    return [line.get_xdata().tolist() for line in full if line.get_markerfacecolor() != "none"]
+
+
+def test_published_points_of_few_boxes_stay_with_them() -> None:
+    frame = small().replace({"backbone": {"resnet10": "resnet50"}})
+    data = published.beside(limited_boxes.data(frame))
+    theirs = published.apart(data)[1].query("loss != 'none'")
+    assert set(theirs["bbox_fraction"]) == {0.01, 1.0}
+
+
+@pytest.mark.parametrize("venue", looks.VENUES)
+def test_every_venue_has_its_width(venue: str) -> None:
+    data = epg_f1.data(store(("energy",)))
+    one = data.query("model == 'bcos' and depth == 'input'")
+    with looks.using(looks.Look(venue)):
+        assert epg_f1.draw(data).get_figwidth() == looks.VENUES[venue].full
+        assert epg_f1.draw(one).get_figwidth() == looks.VENUES[venue].column
+    assert epg_f1.draw(one).get_figwidth() == looks.VENUES["cvpr"].column
+
+
+def test_the_style_of_the_paper_has_its_colours() -> None:
+    with looks.using(looks.Look(style="paper")):
+        figure = epg_f1.draw(epg_f1.data(store()))
+    handles = figure.legends[0].legend_handles
+    assert [handle.get_color() for handle in handles[1:]] == ["#ED3E63", "#39D095", "#FECB5B", "#187FA8"]
+
+
+def test_a_look_that_is_not_there_is_guessed(tmp_path: Path) -> None:
+    for look, guess in ((looks.Look("nips"), "neurips"), (looks.Look(style="papers"), "paper")):
+        with pytest.raises(UnknownName, match=f"did you mean '{guess}'"):
+            save("epg-f1", store(), tmp_path, look)
 
 
 def test_names_what_is_missing() -> None:
@@ -115,11 +183,15 @@ def test_leaves_other_experiments_to_other_figures() -> None:
     pd.testing.assert_frame_equal(epg_f1.data(pd.concat([store(), other])), epg_f1.data(store()))
 
 
-def test_tells_backbones_apart() -> None:
+def test_backbones_have_pages_of_their_own_and_a_figure_beside_each_other() -> None:
     other = store(backbone="vit_s").replace({"id": "voc", "parent": "voc"}, "vit", regex=True)
-    figure = epg_f1.draw(epg_f1.data(pd.concat([store(), other])))
-    titles = [ax.get_title() for ax in figure.axes[:4]]
-    assert titles == ["Vanilla ResNet-50 (IxG)", "Vanilla vit_s (IxG)", "B-cos ResNet-50", "B-cos vit_s"]
+    frame = pd.concat([store(), other])
+    assert epg_f1.data(frame).groupby([*epg_f1.PAGE]).ngroups == 2
+    data = backbones.data(frame)
+    figure = backbones.draw(data[data["model"] == "bcos"])
+    assert [ax.get_title() for ax in figure.axes[:2]] == ["B-cos ResNet-50", "B-cos vit_s"]
+    assert note(figure, "VOC 2007") == ""
+    assert backbones.data(store()).empty
 
 
 def test_iou_f1_differs_in_the_metric_alone() -> None:

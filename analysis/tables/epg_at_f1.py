@@ -1,0 +1,43 @@
+"""The most EPG that a loss gives for what it may cost in F1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis.figures.points import beside_baselines
+from analysis.selection import gains
+from analysis.tables import rows
+from analysis.tables.layout import Measure
+from analysis.tables.rows import CONTEST, GROUP, PAGE, ROW, head
+
+__all__ = ["CONTEST", "GROUP", "PAGE", "ROW", "caption", "data", "head", "measures"]
+
+POINTS = (0, 1, 2, 5)
+"""Points of F1, in percent, that may be lost."""
+
+
+def data(frame: pd.DataFrame) -> pd.DataFrame:
+    """Test EPG, as fractions, where validation F1 is at most so many points below the baseline's.
+
+    Returns:
+        See `rows.summarised`; measures are `-0` to `-5`, and a baseline has the same number in each.
+    """
+    within = [gains(frame, points / 100, kept=True).assign(points=points) for points in POINTS]
+    points = beside_baselines(pd.concat(within, ignore_index=True), frame, ["f1", "epg"])
+    baseline = points["loss"] == "none"
+    for count in POINTS:
+        points[f"-{count}"] = points["epg"].where(baseline | (points["points"] == count))
+    return rows.summarised(points, [f"-{count}" for count in POINTS])
+
+
+def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
+    return {f"-{points}": Measure(f"EPG at −{points} F1 ↑") for points in POINTS}
+
+
+def caption(page: pd.DataFrame) -> str:
+    return (
+        f"{rows.about(page)}: test EPG (%) of the kept epoch with the largest EPG on validation whose validation F1 "
+        "is at most so many points below the baseline's."
+    )

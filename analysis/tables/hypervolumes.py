@@ -1,0 +1,64 @@
+"""A front as one number: the area that it dominates, above nothing at all and beyond the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from analysis.figures.points import SETTING, beside_baselines
+from analysis.pareto import hypervolume
+from analysis.selection import EXPERIMENT, at_own_probe, fronts
+from analysis.tables import rows
+from analysis.tables.layout import Measure
+from analysis.tables.rows import CONTEST, GROUP, PAGE, ROW, head
+
+__all__ = ["CONTEST", "GROUP", "PAGE", "ROW", "caption", "data", "head", "measures"]
+
+MEASURES = {
+    "epg": Measure("EPG–F1 above 0 ↑"),
+    "epg_beyond": Measure("EPG–F1 beyond baseline ↑", scale=10_000),
+    "iou": Measure("IoU–F1 above 0 ↑"),
+    "iou_beyond": Measure("IoU–F1 beyond baseline ↑", scale=10_000),
+}
+OF = ("seed", "parent", *EXPERIMENT)
+
+
+def data(frame: pd.DataFrame) -> pd.DataFrame:
+    """Areas between test values of the fronts chosen on validation and a reference: (0, 0), or the own baseline.
+
+    Returns:
+        See `rows.summarised`; areas are in [0, 1].
+    """
+    areas = [_areas(frame, metric) for metric in ("epg", "iou")]
+    found = areas[0].merge(areas[1], how="outer", on=[*OF])
+    return rows.summarised(found, [*MEASURES])
+
+
+def _areas(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row for each seed of an experiment: OF, `metric` and `<metric>_beyond`."""
+    members = beside_baselines(at_own_probe(fronts(frame, ("f1", metric))), frame, ["f1", metric])
+    starts = members[members["loss"] == "none"].set_index(["id", *SETTING])[["f1", metric]]
+    columns = [*OF, metric, f"{metric}_beyond"]
+    return pd.DataFrame(_each(members[members["loss"] != "none"], starts, metric), columns=columns)
+
+
+def _each(members: pd.DataFrame, starts: pd.DataFrame, metric: str) -> Iterator[tuple[object, ...]]:
+    for key, front in members.groupby([*OF], dropna=False, sort=False):
+        points = front[["f1", metric]]
+        first = front.iloc[0]
+        place = (first["parent"], *(first[name] for name in SETTING))
+        beyond = hypervolume(points, starts.loc[place]) if place in starts.index else float("nan")
+        yield (*key, hypervolume(points, (0.0, 0.0)), beyond)
+
+
+def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
+    return {name: measure for name, measure in MEASURES.items() if name in set(page["measure"])}
+
+
+def caption(page: pd.DataFrame) -> str:
+    return (
+        f"{rows.about(page)}: area dominated by the test values of the fronts chosen on validation. Above 0: reference "
+        "F1 = 0 and EPG or IoU = 0, in % of the unit square. Beyond baseline: reference is the baseline of the same "
+        "seed, in square points."
+    )

@@ -1,0 +1,52 @@
+"""Every class on its own: F1 and EPG of the baseline and of each loss at its best validation F1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from analysis.classes import by_class
+from analysis.figures import names
+from analysis.figures.points import SETTING, subject
+from analysis.intervals import summaries
+from analysis.tables import rows
+from analysis.tables.layout import Measure
+
+PAGE = SETTING
+GROUP = SETTING
+ROW = ("class",)
+CONTEST = ("class", "metric")
+METRICS = ("f1", "epg")
+
+
+def data(frame: pd.DataFrame) -> pd.DataFrame:
+    """Test results of every class, as fractions.
+
+    Returns:
+        SETTING, `class`, `variant`, `metric` and the columns of `intervals.summaries`; measures are
+        `<variant> <metric>`, such as `Energy epg`.
+    """
+    points = rows.in_order(by_class(frame))
+    points = points.assign(variant=rows.variants(points))
+    found = summaries(points, [*SETTING, "class", "variant"], METRICS)
+    found = found.assign(metric=found["measure"], measure=found["variant"] + " " + found["measure"])
+    return found.sort_values([*SETTING, "class"], kind="stable", ignore_index=True)
+
+
+def head(page: pd.DataFrame) -> Mapping[str, str]:
+    return {"Class": "class"}
+
+
+def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
+    found = list(dict.fromkeys(page["measure"]))
+    return {
+        name: Measure(f"{name.rpartition(' ')[0]} {names.label(metric)}")
+        for metric in METRICS
+        for name in found
+        if name.endswith(f" {metric}")
+    }
+
+
+def caption(page: pd.DataFrame) -> str:
+    return f"{subject(page, PAGE)}: test results (%) of every class at the best validation F1."
