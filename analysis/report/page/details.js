@@ -131,7 +131,7 @@
   const drawCurves = (trials) => {
     const plot = document.getElementById("curves");
     const names = mg.data.metrics
-      .filter(({ key }) => key !== "mean_ap")
+      .filter(({ main }) => main)
       .map(({ key, label }) => [key, `${label} (%)`, mg.data.scale / 100]);
     const rows = [...names, ["class_loss", "BCE", 1]].filter(([key]) => trials.some((trial) => some(trial, key)));
     plot.hidden = !rows.length;

@@ -74,9 +74,9 @@
       ),
       gain
         ? tile(
-            `Most EPG at ≤ ${100 * mg.data.f1_loss} points of F1`,
+            `Most EPG at ≤ ${100 * mg.data.f1_loss} points of ${gain.score}`,
             points(gain.epg),
-            `F1 ${points(gain.f1)} · ${mg.short(mg.name(gain.trial), 60)}`,
+            `${gain.score} ${points(gain.change)} · ${mg.short(mg.name(gain.trial), 60)}`,
             () => mg.select(gain.trial),
           )
         : tile("Most EPG", "–", "no gain over a baseline yet"),
