@@ -14,7 +14,7 @@ from analysis.report import frames
 from analysis.report.commands import commands
 from analysis.report.results import Results
 from analysis.report.shortened import SCALE, four_digits, looked_up, plain, scaled, value_of, whole
-from analysis.selection import CELL, METRICS, PROBE, baselines, fronts, measurements
+from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, baselines, fronts, measurements
 from mgsweep import __version__
 from mgsweep.pareto import hypervolume
 from mgsweep.store.states import STATES
@@ -23,7 +23,13 @@ from mgsweep.trial import Trial
 Cells = dict[str, Any]
 
 MOST_CURVE_ROWS = 400_000  # a page of 10,000 trials stays well below 10 MB
-MAXIMA = {"f1": "F1", "epg": "EPG", "iou": "IoU", "mean_ap": "mAP"}
+MAIN = ("accuracy", "worst_group_accuracy", "f1", "epg", "iou")
+"""The metrics that are drawn wherever there is room for a few only; the first are what is not to be lost."""
+
+METRIC_NAMES = {
+    "f1": "F1", "accuracy": "accuracy", "worst_group_accuracy": "worst group", "epg": "EPG", "iou": "IoU",
+    "mean_ap": "mAP", "on_object_epg": "on-object EPG", "iou_held_out": "IoU held-out", "iou_adaptive": "IoU adaptive",
+}  # fmt: skip
 
 FIELDS = {
     "lambda_loc": "λ",
@@ -59,6 +65,7 @@ def content(results: Results, run: str, live: bool) -> Cells:
     chosen = frames.chosen(guided, starts)
     place = pd.Series(trials.index, index=trials["id"])
     place = place[~place.index.duplicated()]
+    there = [key for key in dict.fromkeys([*METRIC_NAMES, *METRICS]) if rows[key].notna().any()]
     axes = [_axis(key, values) for key, values in frames.axes(trials).items()]
     return {
         "sweep": results.name,
@@ -70,14 +77,13 @@ def content(results: Results, run: str, live: bool) -> Cells:
         "scale": SCALE,
         "f1_loss": frames.F1_LOSS,
         "states": list(STATES),
-        "metrics": [
-            {"key": key, "label": MAXIMA[key]} for key in ("f1", "epg", "iou", "mean_ap") if rows[key].notna().any()
-        ],
+        "metrics": [{"key": key, "label": METRIC_NAMES.get(key, key), "main": key in MAIN} for key in there],
+        "in_boxes": list(IN_BOXES),
         "axes": axes,
         "fixed": _fixed(trials, {axis["key"] for axis in axes}),
-        "trials": _trials(trials, [chosen, frames.spent(rows)], axes, place, run),
-        "points": _points(frames.points(guided, starts, chosen), place),
-        "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), place),
+        "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),
+        "points": _points(frames.points(guided, starts, chosen), there, place),
+        "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
         "best": _best(chosen, fronts(measured), place),
         "failures": _failures(results.failures, place),
         "provenance": _provenance(rows),
@@ -128,7 +134,12 @@ def _fixed(trials: pd.DataFrame, axes: Container[str]) -> dict[str, str]:
 
 
 def _trials(
-    trials: pd.DataFrame, beside: Sequence[pd.DataFrame], axes: Sequence[Cells], place: pd.Series[int], run: str
+    trials: pd.DataFrame,
+    beside: Sequence[pd.DataFrame],
+    axes: Sequence[Cells],
+    metrics: Sequence[str],
+    place: pd.Series[int],
+    run: str,
 ) -> Cells:
     """One value per trial in each column; `beside` are frames with a row for some of them, by id."""
     table = trials
@@ -139,6 +150,7 @@ def _trials(
         "id": plain(trials["id"]),
         "state": [STATES.index(state) for state in trials["state"]],
         "baseline": [int(is_one) for is_one in baseline],
+        "outside": [int(region == "outside") for region in trials["guidance_region"]],
         "parent": looked_up(trials["parent"], place),
         "command": commands(trials, run),
         "epochs": plain(trials["epochs"]),
@@ -152,11 +164,11 @@ def _trials(
         key, codes = axis["key"], {value: number for number, value in enumerate(axis["values"])}
         shown = trials[key].mask(baseline) if key in frames.GUIDANCE else trials[key]
         columns[key] = [codes.get(value) for value in shown]
-    scores = (*frames.VALUES, *frames.STARTS)
+    scores = [f"{metric}{end}" for metric in metrics for end in ("_val", "", "_start")]
     return columns | {f"at_{name}": scaled(table[name]) for name in scores}
 
 
-def _points(points: pd.DataFrame, place: pd.Series[int]) -> Cells:
+def _points(points: pd.DataFrame, metrics: Sequence[str], place: pd.Series[int]) -> Cells:
     probe = points["probe_attribution"].map(label) + " at " + points["probe_depth"].map(label)
     codes, names = pd.factorize(probe)
     return {
@@ -165,11 +177,11 @@ def _points(points: pd.DataFrame, place: pd.Series[int]) -> Cells:
         "own": [int(own) for own in points["own"]],
         "probe": codes.tolist(),
         "probes": list(names),
-        **{name: scaled(points[name]) for name in frames.VALUES},
+        **{name: scaled(points[name]) for metric in metrics for name in (f"{metric}_val", metric)},
     }
 
 
-def _curves(curves: pd.DataFrame, place: pd.Series[int]) -> Cells:
+def _curves(curves: pd.DataFrame, metrics: Sequence[str], place: pd.Series[int]) -> Cells:
     """Columns of all trials one after the other; `start` says where each trial's begin."""
     trial = pd.Series(looked_up(curves["id"], place), dtype="int64")
     curves = curves.assign(trial=trial).sort_values(["trial", "epoch"], ignore_index=True)
@@ -177,7 +189,7 @@ def _curves(curves: pd.DataFrame, place: pd.Series[int]) -> Cells:
     return {
         "start": [int(row) for row in start],
         "epoch": whole(curves["epoch"]),
-        **{name: scaled(curves[name]) for name in METRICS},
+        **{name: scaled(curves[name]) for name in metrics},
         **{name: four_digits(curves[name]) for name in frames.LOSSES},
     }
 
@@ -185,11 +197,16 @@ def _curves(curves: pd.DataFrame, place: pd.Series[int]) -> Cells:
 def _best(chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) -> Cells:
     """For the tiles: the largest gain on validation, and the largest area under a front of F1 and EPG on test."""
     found: Cells = {}
-    gained = chosen.assign(f1=chosen["f1_val"] - chosen["f1_start"], epg=chosen["epg_val"] - chosen["epg_start"])
-    near = gained[gained["f1_val"] >= gained["f1_start"] - frames.F1_LOSS].dropna(subset="epg")
-    if len(near):
-        top = near.iloc[int(near["epg"].argmax())]
-        found["gain"] = {"trial": int(place[top["id"]]), "epg": float(top["epg"]), "f1": float(top["f1"])}
+    if chosen["gain"].notna().any():
+        top = chosen.iloc[int(chosen["gain"].argmax())]
+        lost = "accuracy" if pd.notna(top["accuracy_start"]) else "f1"
+        found["gain"] = {
+            "trial": int(place[top["id"]]),
+            "epg": float(top["gain"]),
+            "score": METRIC_NAMES[lost],
+            "change": float(top[f"{lost}_val"] - top[f"{lost}_start"]),
+        }
+    members = members[members["guidance_region"] != "outside"]  # of what is to become small there is no such area
     if len(members):
         cells = members.groupby([*CELL, *PROBE], dropna=False)
         areas = cells[["f1", "epg"]].apply(lambda points: hypervolume(points, (0, 0)))

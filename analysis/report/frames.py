@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.selection import METRICS, PROBE, at_own_probe
+from analysis.selection import IN_BOXES, METRICS, PROBE, at_own_probe, score
 from mgsweep.trial import CONFIG
 
 F1_LOSS = 0.02
@@ -57,31 +57,33 @@ def measured(rows: pd.DataFrame) -> pd.DataFrame:
 def chosen(guided: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
     """One row per trial that was measured on validation: the epoch it is shown by, and its values there.
 
-    A guided trial is shown at the epoch with most EPG among those within F1_LOSS of its baseline's F1, measured at its
-    own probe; without such an epoch, or without a baseline, at its best F1, as a baseline is.
+    A guided trial is shown at the epoch with most EPG (with least, if it is guided outside of the boxes) among those
+    within F1_LOSS of its baseline's score, measured at its own probe; without such an epoch, or without a baseline, at
+    its best score, as a baseline is.
 
     Args:
         guided: `selection.measurements` of the guided trials, tested or not.
         starts: `selection.baselines`.
 
     Returns:
-        `id`, `epoch`, VALUES, and of guided trials STARTS: the baseline's validation values, at the same probe. A
-        baseline measured at several probes has no one EPG and IoU: NaN.
+        `id`, `epoch`, VALUES, and of guided trials STARTS, the baseline's validation values at the same probe; `gain`,
+        by how much EPG is better than that, and NaN without such an epoch. A baseline measured at several probes has
+        no one EPG and IoU: NaN.
     """
-    own = at_own_probe(guided)
     validated = [f"{metric}_val" for metric in METRICS]
     start = starts[["id", *PROBE, *validated]].set_axis(["parent", *PROBE, *STARTS], axis=1)
-    own = own.merge(start, on=["parent", *PROBE], how="left")
-    near = (own["f1_val"] >= own["f1_start"] - F1_LOSS) & own["epg_val"].notna()
-    ranked = own.assign(near=near, rank=own["epg_val"].where(near, own["f1_val"]))
-    ranked = ranked.sort_values(["near", "rank", "f1_val", "epoch"], ascending=[False, False, False, True])
+    own = at_own_probe(guided).merge(start, on=["parent", *PROBE], how="left")
+    reached, sign = score(own), (own["guidance_region"] == "outside").map({True: -1.0, False: 1.0})
+    near = (reached >= own["accuracy_start"].fillna(own["f1_start"]) - F1_LOSS) & own["epg_val"].notna()
+    rank = (sign * own["epg_val"]).where(near, reached)
+    gain = (sign * (own["epg_val"] - own["epg_start"])).where(near)
+    ranked = own.assign(near=near, rank=rank, reached=reached, gain=gain)
+    ranked = ranked.sort_values(["near", "rank", "reached", "epoch"], ascending=[False, False, False, True])
     best = ranked.groupby("id", sort=False).head(1)
     several = starts.duplicated("id", keep=False)
-    alone = starts.assign(
-        **{name: starts[name].mask(several) for name in VALUES if not name.startswith(("f1", "mean"))}
-    )
+    alone = starts.assign(**{name: starts[name].mask(several) for name in VALUES if name.startswith(IN_BOXES)})
     parts = [alone.drop_duplicates("id"), best]
-    columns = ["id", "epoch", *VALUES, *STARTS]
+    columns = ["id", "epoch", *VALUES, *STARTS, "gain"]
     return pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True).dropna(subset="f1_val")
 
 

@@ -82,7 +82,18 @@
   mg.badge = (trial) => mg.element("span", { class: `badge ${mg.state(trial)}` }, mg.state(trial));
 
   const command = (text) =>
-    mg.element("div", { class: "command" }, mg.element("code", { tabindex: "0" }, text), mg.copyButton(text));
+    mg.element(
+      "div",
+      { class: "command" },
+      mg.element("code", { tabindex: "0" }, mg.options(text)),
+      mg.copyButton(text),
+    );
+
+  // A command breaks between its options, not at their hyphens.
+  mg.options = (text) =>
+    text
+      .split(/ (?=--)/)
+      .flatMap((option, number) => [number ? " " : "", mg.element("span", { class: "option" }, option)]);
 
   const configuration = (trial) => {
     const own = mg.axes.map((axis) => [axis.label, mg.label(trial, axis.key)]);
@@ -131,7 +142,7 @@
   const drawCurves = (trials) => {
     const plot = document.getElementById("curves");
     const names = mg.data.metrics
-      .filter(({ key }) => key !== "mean_ap")
+      .filter(({ main }) => main)
       .map(({ key, label }) => [key, `${label} (%)`, mg.data.scale / 100]);
     const rows = [...names, ["class_loss", "BCE", 1]].filter(([key]) => trials.some((trial) => some(trial, key)));
     plot.hidden = !rows.length;
@@ -161,7 +172,7 @@
       ...mg.line(),
       title: { text: "epoch", standoff: 4 },
       anchor: `y${rows.length > 1 ? rows.length : ""}`,
-      tickformat: "d",
+      dtick: Math.max(...trials.map((trial) => mg.trials.epochs_done[trial] ?? 0)) < 9 ? 1 : undefined,
     };
     layout.shapes = trials.length === 1 ? starts(trials[0], rows) : [];
     Plotly.react(plot, traces, layout, { ...mg.PLOT, displayModeBar: false });
@@ -239,7 +250,7 @@
       ),
       mg.element("table", {}, head, mg.data.metrics.map(line)),
       mg.element("p", {}, config.join(", ")),
-      mg.element("code", {}, mg.trials.command[trial]),
+      mg.element("code", {}, mg.options(mg.trials.command[trial])),
     );
     tip.hidden = false;
     const { innerWidth, innerHeight } = window;

@@ -41,20 +41,20 @@
   const startMenus = () => {
     const metrics = mg.data.metrics.map(({ key, label }) => [key, label]);
     const axes = mg.axes.map(({ key, label }) => [key, label]);
-    const { f1, probes } = mg.data.points;
-    const tested = f1.some((value) => value != null);
+    const { probes, ...values } = mg.data.points;
+    const tested = mg.data.metrics.some(({ key }) => values[key].some((value) => value != null));
     const both = [mg.axis("model") ? "model" : "attribution", "depth"].filter(mg.axis);
     mg.presume({
       color: mg.axis("loss") ? "loss" : (mg.axes[0]?.key ?? ""),
       panels: both.join() || (mg.axis("dataset") ? "dataset" : ""),
     });
-    mg.presume({ per: mg.view().fronts.length > MANY_FRONTS ? "color" : "setting" });
     const known = (side, other) => (mg.metric(mg.chosen(side)) ? mg.chosen(side) : other);
     mg.correct({
       split: tested ? mg.chosen("split") : "val",
-      x: known("x", metrics[0]?.[0] ?? "f1"),
-      y: known("y", metrics.at(-1)?.[0] ?? "f1"),
+      x: known("x", mg.metric("accuracy") ? "accuracy" : (metrics[0]?.[0] ?? "f1")),
+      y: known("y", mg.metric("epg") ? "epg" : (metrics.at(-1)?.[0] ?? "f1")),
     });
+    mg.presume({ per: mg.view().fronts.length > MANY_FRONTS ? "color" : "setting" });
     menu("x", metrics);
     menu("y", metrics);
     menu("split", [...(tested ? [["test", "test"]] : []), ["val", "validation"]]);
@@ -112,7 +112,8 @@
 
   const note = () => {
     const { guided, fronts, place, left } = view;
-    const areas = fronts.map((front) => mg.pareto.area(front.map(place)) / 100 ** 2);
+    const upward = fronts.filter(([first]) => mg.signs(first).every((sign) => sign > 0));
+    const areas = upward.map((front) => mg.pareto.area(front.map(place)) / 100 ** 2);
     const every = mg.everyDot(view);
     document.getElementById("fronts-note").textContent = [
       `${mg.number(fronts.flat().length)} members of ${mg.number(fronts.length)} fronts among ${mg.number(guided.length)} kept epochs;`,

@@ -48,7 +48,8 @@
 
   const scores = () =>
     mg.data.metrics
-      .flatMap(({ key }) => [`at_${key}_val`, ...(mg.trials[`at_${key}_start`] && key !== "f1" ? [`gain_${key}`] : [])])
+      .filter(({ main }) => main)
+      .flatMap(({ key }) => [`at_${key}_val`, ...(mg.data.in_boxes.includes(key) ? [`gain_${key}`] : [])])
       .flatMap((key) => {
         const value = mg.column(key);
         const numbers = mg.trials.id.map((_, trial) => value(trial)).filter((number) => number != null);

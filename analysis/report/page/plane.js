@@ -92,8 +92,7 @@
   };
 
   const border = (view, fronts, number, color) => {
-    const corner = view.ranges.map(([low]) => low);
-    const path = fronts.flatMap((front) => [...mg.pareto.staircase(front.map(view.place), corner), [null, null]]);
+    const path = fronts.filter((front) => front.length).flatMap((front) => [...steps(view, front), [null, null]]);
     return {
       points: [],
       type: "scatter",
@@ -105,6 +104,19 @@
       line: { color, width: 1.2, dash: "4px,2px" },
       hoverinfo: "skip",
     };
+  };
+
+  // Out to the edges of the panel, on the sides that are worse.
+  const steps = (view, front) => {
+    const signs = mg.signs(front[0]);
+    const turned = (place) => place.map((value, side) => signs[side] * value);
+    const corner = turned(view.ranges.map(([low, high], side) => (signs[side] > 0 ? low : high)));
+    return mg.pareto
+      .staircase(
+        front.map((point) => turned(view.place(point))),
+        corner,
+      )
+      .map(turned);
   };
 
   const crosses = (view, { baselines }, number) =>

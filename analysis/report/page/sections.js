@@ -10,7 +10,14 @@
       mg.data.missing.map((text) => mg.element("p", { class: "note" }, text)),
       mg.count
         ? []
-        : [mg.element("p", { class: "command" }, mg.element("code", {}, mg.data.run), mg.copyButton(mg.data.run))],
+        : [
+            mg.element(
+              "p",
+              { class: "command" },
+              mg.element("code", {}, mg.options(mg.data.run)),
+              mg.copyButton(mg.data.run),
+            ),
+          ],
     );
     mg.fill("tiles", tiles());
     mg.fill("failure-list", failures());
@@ -74,9 +81,9 @@
       ),
       gain
         ? tile(
-            `Most EPG at ≤ ${100 * mg.data.f1_loss} points of F1`,
+            `Most EPG at ≤ ${100 * mg.data.f1_loss} points of ${gain.score}`,
             points(gain.epg),
-            `F1 ${points(gain.f1)} · ${mg.short(mg.name(gain.trial), 60)}`,
+            `${gain.score} ${points(gain.change)} · ${mg.short(mg.name(gain.trial), 60)}`,
             () => mg.select(gain.trial),
           )
         : tile("Most EPG", "–", "no gain over a baseline yet"),
@@ -132,7 +139,7 @@
         ),
         mg.element("p", { class: "error" }, mg.short(group.error, 500)),
         mg.element("p", { class: "ids" }, ids, many > ids.length ? ` and ${mg.number(many - ids.length)} more` : null),
-        mg.element("p", { class: "command" }, mg.element("code", {}, again), mg.copyButton(again)),
+        mg.element("p", { class: "command" }, mg.element("code", {}, mg.options(again)), mg.copyButton(again)),
         group.traceback
           ? mg.element(
               "details",

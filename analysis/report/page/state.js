@@ -5,8 +5,8 @@
     filters: {}, // axis (or "state") -> values that are shown
     ranges: {}, // column -> [lowest, highest] shown
     search: "",
-    x: "f1",
-    y: "epg",
+    x: null,
+    y: null,
     split: "test",
     probe: "own",
     color: null,

@@ -133,7 +133,7 @@
     });
     cursor = Math.min(cursor, Math.max(0, order.length - 1));
     document.getElementById("runs-note").textContent =
-      `Shown at the epoch with most EPG among those within ${100 * mg.data.f1_loss} points of the baseline's F1 on validation, or else at the best F1.`;
+      `Shown at the epoch with most EPG among those within ${100 * mg.data.f1_loss} points of the baseline's ${mg.metric("accuracy") ? "accuracy" : "F1"} on validation, or else at the best.`;
     document.getElementById("table").setAttribute("aria-rowcount", order.length + 1);
     rows();
   };

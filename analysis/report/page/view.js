@@ -2,6 +2,7 @@
 // What the plane of two metrics shows: the points of the runs that pass, their fronts and baselines, panel by panel.
 {
   const MOST_PANELS = 12;
+  const KEPT = ["f1", "accuracy", "worst_group_accuracy"]; // what is not to be lost
   const SHOWN_F1_LOSS = 0.1; // as in the figures: the axes end this far below the baselines
 
   // Of a view, `share` gives a point's place in percent; `fronts` and `panels` hold points by their place in the data.
@@ -46,9 +47,18 @@
     const validated = guided.filter((point) => xs[point] != null && ys[point] != null);
     return grouped(validated, cellOf).map((cell) => {
       cell.sort((a, b) => lambda(a) - lambda(b) || epoch[a] - epoch[b]); // of equal points the first stays
-      return mg.pareto.front(cell.map((point) => [xs[point], ys[point]])).map((member) => cell[member]);
+      return mg.pareto
+        .front(cell.map((point) => oriented(point, [xs[point], ys[point]])))
+        .map((member) => cell[member]);
     });
   };
+  // 1 for what is to become large, -1 for what is in the boxes of a run that is guided outside of them.
+  mg.signs = (point) =>
+    ["x", "y"].map((side) =>
+      mg.trials.outside[trialOf(point)] && mg.data.in_boxes.includes(mg.chosen(side)) ? -1 : 1,
+    );
+  const oriented = (point, values) => mg.signs(point).map((sign, side) => sign * values[side]);
+
   const cellOf = (point) => {
     const trial = trialOf(point);
     const of = (keys) => keys.map((key) => mg.trials[key]?.[trial]);
@@ -98,7 +108,7 @@
   // In percent, with a margin. Points that lose too much F1 would squeeze the others.
   const range = (metric, values, guided, baselines) => {
     const starts = baselines.map((point) => values[point]);
-    const floor = metric === "f1" && starts.length ? smallest(starts) - SHOWN_F1_LOSS * mg.data.scale : -Infinity;
+    const floor = KEPT.includes(metric) && starts.length ? smallest(starts) - SHOWN_F1_LOSS * mg.data.scale : -Infinity;
     const numbers = [...starts, ...guided.map((point) => values[point])].filter((value) => value >= floor);
     if (!numbers.length) return [0, 100];
     const [low, high] = [smallest(numbers), -smallest(numbers.map((value) => -value))];
