@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from mgsweep.trial import CONFIG, Trial
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
