@@ -30,7 +30,7 @@ class Results:
     @property
     def active(self) -> bool:
         """Whether a trial is being trained, or could be next."""
-        return bool(self.planned["state"].isin(["running", "waiting", "interrupted"]).any())
+        return bool(self.planned["state"].isin(["running", "stale", "waiting", "interrupted"]).any())
 
 
 def read(store: Store) -> Results:

@@ -9,6 +9,7 @@ import typer
 
 from mgsweep.cli import data, draw, keep, look, weights
 from mgsweep.cli.run import run
+from mgsweep.cli.slurm import slurm
 from mgsweep.errors import InvalidInput, MgsweepError
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app.command()(keep.verify)
 app.command()(keep.clean)
 app.command()(keep.export)
 app.command()(keep.merge)
+app.command()(slurm)
 app.command()(look.schema)
 app.command()(look.doctor)
 
