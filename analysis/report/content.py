@@ -40,6 +40,7 @@ FIELDS = {
     "learning_rate": "learning rate",
     "batch_size": "batch size",
     "image_size": "image size",
+    "start": "starts from",
 }
 
 SYMBOLS = {

@@ -18,12 +18,12 @@ VALUES = tuple(name for metric in METRICS for name in (f"{metric}_val", metric))
 STARTS = tuple(f"{metric}_start" for metric in METRICS)
 LOSSES = ("class_loss", "guidance_loss")
 
-# What makes a trial guided: a baseline has none of it, and trains by settings of its own.
-GUIDANCE = (
-    "attribution", "depth", "loss", "lambda_loc", "bbox_fraction", "bbox_dilation", "guidance_source",
-    "guidance_region", "epochs", "batch_size", "learning_rate",
-)  # fmt: skip
 AXES = tuple(key for key in CONFIG if key != "parent")
+
+# A baseline shares these with the trials that start from it. The rest makes a trial guided, or is how it trains, which
+# a baseline does by settings of its own.
+SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "seed")
+GUIDANCE = tuple(key for key in AXES if key not in SHARED)
 
 
 def asked_or_stored(planned: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

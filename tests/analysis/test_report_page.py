@@ -220,6 +220,9 @@ def test_brushing_an_axis_filters_and_a_click_lets_go(page: Page) -> None:
     expect(page.locator("#shown")).to_contain_text(" of ")
     low, high = page.evaluate("mg.chosen('ranges').at_f1_val")
     best = pd.Series(page.evaluate("mg.trials.at_f1_val"), index=page.evaluate("mg.trials.id"))
+    span = best.max() - best.min()
+    # The axis reaches from 34 pixels below the top of the 300 to 18 above the bottom.
+    assert [low, high] == pytest.approx([best.min() + (1 - (y - 34) / 248) * span for y in (120, 40)], abs=0.02 * span)
     assert set(left_by(page)) == set(best[best.between(low, high)].index)
     page.mouse.click(x, box["y"] + 200)
     expect(page.locator("#shown")).to_have_text(f"{SMALL['id'].nunique()} runs")
@@ -265,7 +268,8 @@ def test_its_fronts_are_those_of_the_analysis(reader: Reader) -> None:
         assert found == sorted(expected[["id", "epoch", "probe_depth"]].itertuples(index=False, name=None))
 
     outside = synthetic.store(losses=("energy",), dataset="waterbirds", guidance_region="outside")
-    rows = pd.concat([SMALL, synthetic.store(seed=1), outside])
+    ties = synthetic.store(seed=2, dataset="coco2014").round({"f1": 2, "epg": 2, "iou": 2})
+    rows = pd.concat([SMALL, synthetic.store(seed=1), ties, outside])
     page = reader.open(results(rows))
     same(rows, "f1", "epg", "own")
     same(rows, "f1", "epg", "all")
