@@ -90,7 +90,7 @@ def test_done_means_every_probe_is_there(tmp_path: Path) -> None:
     store.commit(BASELINE.id, [row(BASELINE), row(BASELINE, probe=BASELINE.probes[0])])
     assert not store.is_done(BASELINE)
     assert store.is_done(BASELINE.model_copy(update={"probes": BASELINE.probes[:1]}))
-    store.commit(BASELINE.id, [row(BASELINE, probe=probe) for probe in BASELINE.probes])
+    store.commit(BASELINE.id, [row(BASELINE), *(row(BASELINE, probe=probe) for probe in BASELINE.probes)])
     assert store.is_done(BASELINE)
 
 
