@@ -47,7 +47,7 @@ def plan(count: int, epochs: int = 3, name: str = "simulated", children: int = 9
             guided = {"attribution": "bcos", "depth": "input", "loss": "energy", "lambda_loc": float(member)}
             trials.append(Trial(**shared, **guided, parent=baseline.id))
     trials.sort(key=lambda trial: trial.guided)
-    return Plan(name, Path(f"{name}.yaml"), f"name: {name}\n", tuple(trials), Counter(), Resources(**resources), {})
+    return Plan(name, Path(f"{name}.yaml"), f"name: {name}\n", tuple(trials), Counter(), Resources(**resources), {}, {})
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,7 @@ class Replay:
         resume: State | None,
         device: object,
         micro_batch: int | None = None,
+        checkpoint_stages: bool = False,
     ) -> Iterator[Epoch]:
         """The epochs of a trial, then one for each kept epoch as it is tested."""
         assert start is None or not trial.guided or int(start["parent"]) == number_of(trial.parent or "")
