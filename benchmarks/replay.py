@@ -85,6 +85,7 @@ class Replay:
         resume: State | None,
         device: object,
         micro_batch: int | None = None,
+        checkpoint_stages: bool = False,
     ) -> Iterator[Epoch]:
         """The epochs of a trial, then one for each kept epoch as it is tested."""
         assert start is None or not trial.guided or int(start["parent"]) == number_of(trial.parent or "")

@@ -233,19 +233,12 @@ class Resources(Section):
     cpu: float = Field(1, gt=0, description="CPU cores of one trial")
     gpu: float = Field(0, ge=0, description="GPUs of one trial; 0.5 lets two trials share one")
     timeout: float | None = Field(None, gt=0, description="seconds an epoch may take before its worker counts as hung")
-
     micro_batch: int | None = Field(
         None, ge=1, description="images computed at a time, of the same steps; default: the whole batch"
     )
     checkpoint_stages: bool = Field(
         False, description="less memory for more time: compute stages again in the backward"
     )
-
-    @property
-    def memory(self) -> dict[str, Any]:
-        """How a trial's training saves memory, as arguments of the kernel: what the user gave."""
-        given = self.given()
-        return {key: given[key] for key in ("micro_batch", "checkpoint_stages") if key in given}
 
     @property
     def threads(self) -> int:

@@ -7,10 +7,11 @@ import logging
 import os
 import platform
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mgsweep.errors import Diverged, MgsweepError, StoreError
@@ -37,6 +38,9 @@ Training = Callable[..., Iterator[Epoch]]
 """What makes a trial's epochs: a function with the arguments of `train_on_data`, which pickle can find by name."""
 
 
+NO_SAVING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Preempted(MgsweepError):
     """The process was told to go, and went between two epochs."""
 
@@ -54,14 +58,14 @@ def execute(
     places: Places,
     threads: int = 1,
     training: Training = train_on_data,
-    micro_batch: int | None = None,
+    memory: Mapping[str, Any] = NO_SAVING,
     over: int = 0,
 ) -> Generator[Row]:
     """Train a trial, yielding the last row of every epoch once that epoch is safe on disk, with the epoch's seconds.
 
     Args:
         training: makes the epochs. Orchestration is measured with one that replays recorded curves.
-        micro_batch: images computed at once, where memory does not suffice for the batch.
+        memory: how the training saves memory, as arguments of `guided_training`.
         over: number of a dead lease to take over, see `Store.lease`.
 
     Raises:
@@ -77,7 +81,7 @@ def execute(
         store.tidy(trial.id)
         try:
             with lease.renewed():
-                train = partial(training, device=device.choose(threads), **_given(micro_batch=micro_batch))
+                train = partial(training, device=device.choose(threads), **memory)
                 yield from _epochs(trial, places, store, lease, train)
         except Busy:
             log.warning("left: another process has taken the trial over")
@@ -87,10 +91,6 @@ def execute(
             with suppress(OSError):  # on a full disk; then nothing speaks against running the trial again
                 store.fail(trial.id, {**failure(error), "log": str(store.log(trial.id))})
             raise
-
-
-def _given(**options: Any) -> dict[str, Any]:
-    return {key: value for key, value in options.items() if value is not None}
 
 
 def _epochs(trial: Trial, places: Places, store: Store, lease: Lease, train: partial[Iterator[Epoch]]) -> Iterator[Row]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from functools import partial
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
@@ -32,7 +31,6 @@ def run(
         stop: ends the run at the end of an epoch when it is asked to.
     """
     dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
-    training = partial(training, **resources.memory)
     while not dispatch.over:
         if attempt := dispatch.next():
             _run(attempt, dispatch, places, resources.threads, training)
@@ -44,7 +42,7 @@ def run(
 def _run(attempt: Attempt, dispatch: Dispatch, places: Places, threads: int, training: Training) -> None:
     trial = attempt.trial
     dispatch.begun(trial)
-    epochs = execute(trial, places, threads, training, attempt.share.micro_batch, attempt.over)
+    epochs = execute(trial, places, threads, training, attempt.share.memory, attempt.over)
     try:
         with closing(epochs):
             for row in epochs:

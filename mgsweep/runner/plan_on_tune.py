@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +62,7 @@ class PlanSearcher(Searcher):
 
 def _to_config(attempt: Attempt) -> dict[str, Any]:
     fields = attempt.trial.model_dump(exclude_defaults=True)
-    return {"trial": fields, "micro_batch": attempt.share.micro_batch, "gpu": attempt.share.gpu, "over": attempt.over}
+    return {"trial": fields, "memory": attempt.share.memory, "gpu": attempt.share.gpu, "over": attempt.over}
 
 
 class TrialRun(tune.Trainable):
@@ -84,8 +83,8 @@ class TrialRun(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Take up the next trial: a reused actor saves starting a process and importing torch."""
         trial = Trial(**new_config["trial"])
-        micro_batch, over = new_config["micro_batch"], new_config["over"]
-        self._epochs = execute(trial, self._places, self._threads, self._training, micro_batch, over)
+        memory, over = new_config["memory"], new_config["over"]
+        self._epochs = execute(trial, self._places, self._threads, self._training, memory, over)
         return True
 
     def step(self) -> dict[str, Any]:
@@ -220,7 +219,6 @@ def tuner(dispatch: Dispatch, places: Places, resources: Resources, training: Tr
         name: of the folder for its own files, in a corner of the results that can be deleted.
     """
     searcher = PlanSearcher(dispatch)
-    training = partial(training, **resources.memory)
     trainable = tune.with_parameters(TrialRun, places=places, threads=resources.threads, training=training)
     return tune.Tuner(
         tune.with_resources(

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mgsweep.plan.schema import Resources
 from mgsweep.trial import Trial
@@ -48,6 +49,13 @@ class Share:
 
     micro_batch: int | None
     gpu: float
+    checkpoint_stages: bool = False
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """How its training saves memory, as arguments of the kernel."""
+        given = {"micro_batch": self.micro_batch, "checkpoint_stages": self.checkpoint_stages}
+        return {key: value for key, value in given.items() if value}
 
 
 def ladder(trial: Trial, resources: Resources) -> list[Share]:
@@ -56,14 +64,14 @@ def ladder(trial: Trial, resources: Resources) -> list[Share]:
     First smaller micro-batches of the same batch (which batch norms see: the record says which one it was); then, with
     the smallest, a bigger share of the GPU, which others then cannot use.
     """
-    first, whole = Share(resources.micro_batch, resources.gpu), resources.micro_batch or trial.batch_size
+    whole, stages = resources.micro_batch or trial.batch_size, resources.checkpoint_stages
     halves = [math.ceil(trial.batch_size / 2**n) for n in range(1, int(math.log2(SMALLEST)) + 1)]
-    micro = [size for size in dict.fromkeys(halves) if size < whole]
-    shares = [first, *(Share(size, resources.gpu) for size in micro)]
+    sizes = [resources.micro_batch, *(size for size in dict.fromkeys(halves) if size < whole)]
+    shares = [Share(size, resources.gpu, stages) for size in sizes]
     gpu = resources.gpu
     while 0 < gpu < 1:
         gpu = min(1.0, 2 * gpu)
-        shares.append(Share(shares[-1].micro_batch, gpu))
+        shares.append(Share(sizes[-1], gpu, stages))
     return shares
 
 

@@ -109,23 +109,26 @@ class Records:
         return joined.sort_by("id") if held and len(parts) > 2 else joined
 
     def write(self, trial_id: str, rows: list[dict[str, Any]]) -> None:
-        """Publish a record. Of two the first stays, unless the second has more rows, as of a further probe.
+        """Publish a record. Of two the first stays, unless the second has what it has not, as of a further probe.
 
         It says in its footer what it took, so that this need not be decoded to be added up.
         """
-        less = self._has_less(trial_id, len(rows))
-        if self._holder(trial_id) and not less:
+        lacks = self._lacks(trial_id, rows)
+        if self._holder(trial_id) and not lacks:
             return
         taken = sum(row.get("seconds") or 0 for row in rows)
         noted = {**(SCHEMA.metadata or {}), "spent": f"{_SPENT.decode()}{taken:.3f}"}
         with suppress(FileExistsError):
-            self._files.write_table(_name(trial_id), table(rows).replace_schema_metadata(noted), trial_id, less)
+            self._files.write_table(_name(trial_id), table(rows).replace_schema_metadata(noted), trial_id, lacks)
 
-    def _has_less(self, trial_id: str, rows: int) -> bool:
+    def _lacks(self, trial_id: str, rows: list[dict[str, Any]]) -> bool:
+        if not self.exists(trial_id):
+            return False
         try:
-            return self.exists(trial_id) and len(self.read(trial_id, ("id",))) < rows
+            there = self.read(trial_id, ("id", *_KEY)).to_pylist()
         except Damaged:
             return True
+        return not {_key(row) for row in rows} <= {_key(row) for row in there}
 
     def set_aside(self, trial_id: str, reason: str) -> None:
         """Move a record out of the way, so that the trial is run again."""
@@ -183,6 +186,13 @@ class Records:
     def _stamps(self) -> dict[str, Stamp]:
         found = durable.stamps(self._root / "trials")
         return {Path(name).stem: stamp for name, stamp in found.items() if name.endswith(".parquet")}
+
+
+_KEY = ("epoch", "split", "probe_attribution", "probe_depth")
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in _KEY)
 
 
 def _name(trial_id: str) -> str:

@@ -57,6 +57,10 @@ def test_memory_is_answered_by_smaller_micro_batches_and_then_a_bigger_share() -
         Share(None, 1), Share(2, 1), Share(1, 1),
     ]  # fmt: skip
     assert ladder(TRIAL.model_copy(update={"batch_size": 1}), Resources(gpu=1)) == [Share(None, 1)]
+    given = Resources(gpu=1, micro_batch=16, checkpoint_stages=True)
+    assert ladder(TRIAL, given) == [Share(16, 1, True), Share(8, 1, True)]
+    assert [rung.memory for rung in ladder(TRIAL, Resources())][:2] == [{}, {"micro_batch": 32}]
+    assert ladder(TRIAL, given)[0].memory == {"micro_batch": 16, "checkpoint_stages": True}
     for failures, expected in enumerate(ladder(TRIAL, Resources(gpu=0.5))):
         causes = ["memory"] * failures + ["died"]
         assert share(TRIAL, Resources(gpu=0.5), causes) == expected
