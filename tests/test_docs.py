@@ -34,7 +34,7 @@ def test_every_file_of_a_sweep_is_described() -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_and_options_exist(document: Path) -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    for name, rest in re.findall(r"\bmgsweep ([a-z-]+)\b([^`\n|]*)", document.read_text()):
+    for name, rest in re.findall(r"\bmgsweep ([a-z-]+)\b((?:(?!mgsweep)[^`\n|])*)", document.read_text()):
         if name not in commands:
             assert not rest.startswith(" -"), f"{document.name}: mgsweep {name}"
             continue

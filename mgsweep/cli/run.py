@@ -13,11 +13,11 @@ from mgsweep.cli.options import RESULTS, Exit, Only, Scale, Set, Shard, StoreFol
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from mgsweep.mirrors import Outlet
     from mgsweep.plan import Plan
-    from mgsweep.runner import Agenda, Outcome, Places
+    from mgsweep.runner import Agenda, Listener, Outcome, Places
     from mgsweep.runner.limits import Limits
     from mgsweep.runner.stopping import Stop
-    from mgsweep.screen import Screen
     from mgsweep.store import Store
 
 
@@ -45,6 +45,10 @@ def run(
     budget: Annotated[
         str | None, typer.Option(metavar="40h", help="GPU hours this sweep may use, over all its runs.")
     ] = None,
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Also tell tensorboard, wandb or mlflow; the store stays the record."),
+    ] = None,
     grace: Annotated[float, typer.Option(help="Seconds to end the running epochs in after SIGTERM or SIGUSR1.")] = 25,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the summary.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trials' logs and Ray's own.")] = False,
@@ -63,7 +67,8 @@ def run(
         return
     outcome = None
     if agenda.to_run:
-        outcome = execute(plan, agenda, results, Way(local, address, quiet, verbose, grace), allowed)
+        way = Way(local, address, quiet, verbose, grace, tuple(mirror or ()))
+        outcome = execute(plan, agenda, results, way, allowed)
     raise typer.Exit(_summarise(plan, agenda, outcome, results, file, scale))
 
 
@@ -76,6 +81,7 @@ class Way:
     quiet: bool = False
     verbose: bool = False
     grace: float = 25
+    mirrors: tuple[str, ...] = ()
 
 
 def _causes(retry: list[str]) -> list[str]:
@@ -90,11 +96,13 @@ def _causes(retry: list[str]) -> list[str]:
 
 def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits) -> Outcome:
     """Check everything, write down the plan, and run the agenda until it is done or the run is to stop."""
+    from mgsweep.mirrors import mirrored
     from mgsweep.runner import Places, preflight
     from mgsweep.runner.stopping import Stop, leave, signals
     from mgsweep.screen import Screen, console
 
     places = Places(results.path.resolve(), plan.data, own_weights=plan.weights)
+    outlets = _outlets(plan, way.mirrors)
     preflight.check(agenda.to_run, places)
     results.begin(plan.text, plan.trials)
     stop = Stop()
@@ -106,21 +114,33 @@ def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits
             leave(code)
 
         with signals(stop, way.grace, lambda text: console.print(f"[yellow]{text}[/]", soft_wrap=True), at_once):
-            return _run_on(plan, agenda, places, screen, way, stop, limits)
+            with mirrored(screen, plan.name, outlets, lambda text: console.print(text, markup=False)) as listener:
+                outcome = _run_on(plan, agenda, places, listener, way, stop, limits)
+                listener.ended(outcome)
+            return outcome
+
+
+def _outlets(plan: Plan, mirrors: tuple[str, ...]) -> list[Outlet]:
+    """Who else hears of the run."""
+    from mgsweep.mirrors.command import Command
+    from mgsweep.mirrors.trackers import tracker
+
+    told: list[Outlet] = [Command(plan.on_event)] if plan.on_event else []
+    return told + [tracker(name, plan.name) for name in mirrors]
 
 
 def _run_on(
-    plan: Plan, agenda: Agenda, places: Places, screen: Screen, way: Way, stop: Stop, limits: Limits
+    plan: Plan, agenda: Agenda, places: Places, listener: Listener, way: Way, stop: Stop, limits: Limits
 ) -> Outcome:
     if way.local:
         from mgsweep.runner import local as here
 
         if way.verbose:
             logging.getLogger("mgsweep.trial").addHandler(logging.StreamHandler())
-        return here.run(agenda, places, screen, plan.resources, stop=stop, limits=limits)
+        return here.run(agenda, places, listener, plan.resources, stop=stop, limits=limits)
     from mgsweep.runner import cluster
 
-    return cluster.run(agenda, places, screen, plan.resources, way.address, way.verbose, stop=stop, limits=limits)
+    return cluster.run(agenda, places, listener, plan.resources, way.address, way.verbose, stop=stop, limits=limits)
 
 
 def announce(plan: Plan, agenda: Agenda) -> None:

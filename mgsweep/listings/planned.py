@@ -49,7 +49,7 @@ def forecast(trials: Iterable[Trial], timings: Iterable[Mapping[str, Any]], each
     if found.total and each.gpu:
         yield f"about {found.total * each.gpu / 3600:.1f} GPU hours to run"
     elif found.total:
-        yield f"about {found.total / 3600:.1f} hours to run, one trial at a time"
+        yield f"about {duration(found.total)} to run, one trial at a time"
     if count := found.trials["store"]:
         yield f"  {duration(found.seconds['store'])}: {count} trials, by what trials like them took in this store"
     if count := found.trials["published"]:

@@ -40,6 +40,7 @@ class Plan:
     resources: Resources
     data: Mapping[str, Path | OwnData]
     weights: Mapping[str, Path]
+    on_event: tuple[str, ...] = ()
 
     def shard(self, part: str) -> Plan:
         """The part of it that one of several clusters takes, see `arguments.shard`."""
@@ -92,6 +93,7 @@ def load(
         trials=select(_staged(sweep, [found.trials for found in expansions]), only),
         skipped=sum((found.skipped for found in expansions), Counter()),
         resources=sweep.resources,
+        on_event=tuple(sweep.on_event),
         data={**{name: _folder(document.path, folder) for name, folder in sweep.data.items()}, **own},
         weights=weights,
     )

@@ -258,6 +258,9 @@ class Sweep(Section):
     name: str | None = Field(None, pattern=f"^{SLUG}$", description="folder in the store; default: the file's name")
     description: str = Field("", description="what the sweep is for")
     data: dict[Name, str] = Field({}, description="folder of each data set; default: $MGSWEEP_DATA/<dataset>")
+    on_event: list[Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]] = Field(
+        [], description="command and its arguments, run without a shell at done, failed, breaker; told as JSON on stdin"
+    )
     resources: Resources = Field(Resources(), description="what one trial occupies")
     common: Axes = Field(Axes(), description="axes of every grid")
     baseline: Settings = Field(Settings(), description="settings of the unguided stage")
