@@ -59,9 +59,9 @@ def stem(text: str) -> str:
 
 
 def to_csv(data: pd.DataFrame) -> str:
-    """The rows as CSV. Text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    safe = data.copy()
-    for name, column in data.select_dtypes(include=["object", "str", "category"]).items():
+    """The rows as CSV, without pictures. An apostrophe goes before text that a spreadsheet would take for a formula."""
+    safe = data.drop(columns=[name for name in data if len(data) and isinstance(data[name].iloc[0], bytes)])
+    for name, column in safe.select_dtypes(include=["object", "str", "category"]).items():
         safe[name] = [
             f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
             for value in column

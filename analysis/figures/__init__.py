@@ -36,9 +36,13 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True)
 class FigureLine(outputs.Line):
-    """One registry line. `published` says whether published points can be laid behind."""
+    """One registry line. `published` says whether published points can be laid behind.
+
+    What is drawn are the records, `Store.frame()`, or with `pictures` the maps of a few images, `Gallery.frame()`.
+    """
 
     published: bool = False
+    pictures: bool = False
 
     def load(self) -> Drawing:
         """Import and return the module."""
@@ -155,6 +159,20 @@ FIGURES = Registry(
         "gain of EPG against the time of an epoch",
         "validation results and times of guided trials and their baselines",
     ),
+    FigureLine(
+        "gallery",
+        "analysis.figures.gallery",
+        "attribution maps of the baseline and every loss (Figures 2 and 9)",
+        "pictures of guided trials and their baselines (`mgsweep gallery` makes them anew)",
+        pictures=True,
+    ),
+    FigureLine(
+        "gallery-dilation",
+        "analysis.figures.gallery_dilation",
+        "attribution maps after guidance by boxes drawn too large (Figure 11)",
+        "pictures of trials with several values of bbox_dilation",
+        pictures=True,
+    ),
 )
 
 
@@ -165,7 +183,7 @@ def save(
 
     Args:
         name: a name of FIGURES.
-        frame: `Store.frame()`.
+        frame: `Store.frame()`, or of a figure of pictures `Gallery.frame()`.
         look: the venue and the colours.
         reference: lay the published points behind one's own, where the figure has them.
         folder: created if it is missing; what an earlier call wrote there for this name is replaced or removed.

@@ -25,7 +25,7 @@ from analysis.figures.names import FONT, label, rank
 __all__ = ["BASELINE", "FURTHER", "MARKS", "Mark"]
 
 # Characters to an inch, on the safe side: notes (6 pt) and the legend (8 pt) are wrapped to the width of the figure.
-NOTE_CHARACTERS, LEGEND_CHARACTERS = 32, 20
+NOTE_CHARACTERS, LEGEND_CHARACTERS = 29, 20
 
 # Type 42 because venues refuse Type 3 fonts.
 RC: dict[str, Any] = {
@@ -123,7 +123,7 @@ def panels(
     rows, columns = len(ylabels), len(titles)
     place = looks.current().place
     width = place.column if columns == 1 else place.full
-    lines = [line for note in notes for line in textwrap.wrap(note, int(NOTE_CHARACTERS * width))]
+    lines = [line for note in notes for line in wrapped(note, width)]
     height = 0.6 + rows * (row_height or min(max(0.7 * width / columns, 1), 1.7)) + 0.1 * len(lines)
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.45")
@@ -135,6 +135,11 @@ def panels(
     for axes in grid[-1]:
         axes.set_xlabel(xlabel)
     return figure, grid
+
+
+def wrapped(note: str, width: float) -> list[str]:
+    """A note in lines that fit into so many inches."""
+    return textwrap.wrap(note, int(NOTE_CHARACTERS * width))
 
 
 def limits(low: float, high: float) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mgsweep.cli.options import RESULTS, StoredSweep, StoreFolder, stored
+from mgsweep.cli.options import RESULTS, StoredSweep, StoreFolder, SweepFile, stored
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def figures(
     """Draw the figures of a sweep from its records: PDF, PNG, SVG, and the plotted numbers as CSV."""
     from analysis.figures import FIGURES, save
     from analysis.figures.looks import Look
+    from mgsweep.store.gallery import Gallery
 
     if list_:
         _list(FIGURES)
@@ -41,9 +42,10 @@ def figures(
     chosen, results = _asked(FIGURES, sweep, names, store)
     look = Look(venue, style)
     look.check()
-    frame = results.frame()
     folder = out / results.path.name
-    _write_each([partial(save, name, frame, folder, look, reference) for name in chosen])
+    readers = {False: results.frame, True: Gallery(results.path).frame}
+    frames = {kind: readers[kind]() for kind in {FIGURES[name].pictures for name in chosen}}
+    _write_each([partial(save, name, frames[FIGURES[name].pictures], folder, look, reference) for name in chosen])
 
 
 def tables(
@@ -55,13 +57,41 @@ def tables(
 ) -> None:
     """Write the tables of a sweep from its records: LaTeX, Markdown, and the numbers as CSV."""
     from analysis.tables import TABLES, save
+    from mgsweep.store.gallery import Gallery
 
     if list_:
         _list(TABLES)
         return
     chosen, results = _asked(TABLES, sweep, names, store)
-    frame = results.frame()
+    frame, hung = results.frame(), Gallery(results.path)
+    # Records number the classes; their names come with the pictures.
+    frame.attrs["classes"] = {
+        name: hung.classes(first) for name, first in frame.groupby("dataset")["id"].first().items()
+    }
     _write_each([partial(save, name, frame, out / results.path.name) for name in chosen])
+
+
+def gallery(
+    file: SweepFile,
+    images: Annotated[str, typer.Option(metavar="N,N", help="Further test images, by number from 0.")] = "",
+    store: StoreFolder = RESULTS,
+) -> None:
+    """Make the pictures of a sweep's trials anew from their kept weights, with further test images if asked for."""
+    from mgsweep.plan import load
+    from mgsweep.runner import Places
+    from mgsweep.runner.pictures import hang_all
+    from mgsweep.screen import console
+
+    wanted = images.split(",") if images else []
+    if wrong := [number for number in wanted if not number.strip().isdecimal()]:
+        raise InvalidInput.of(f"expected numbers like 3,17, got {wrong[0]!r}", where="--images")
+    plan = load(file)
+    results = stored(store, str(file))
+    places = Places(results.path.resolve(), plan.data)
+    made, lacking = hang_all(plan.trials, places, [int(number) for number in wanted])
+    for reason in lacking:
+        console.print(reason, style="dim", markup=False, soft_wrap=True)
+    console.print(f"pictures of {made} trials. Next: mgsweep figures {file} gallery", markup=False, soft_wrap=True)
 
 
 def _asked(

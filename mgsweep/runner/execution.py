@@ -20,6 +20,7 @@ from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, lo
 from mgsweep.guidance.datasets.cache import prepare
 from mgsweep.guidance.models.weights import initial
 from mgsweep.guidance.training import Epoch, State, Weights, best_epoch, guided_training
+from mgsweep.runner.pictures import hang_if_possible
 from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
 from mgsweep.store import GENERATIONS, Busy, Lease, Store
@@ -83,6 +84,8 @@ def execute(
             with lease.renewed():
                 train = partial(training, device=device.choose(threads), **memory)
                 yield from _epochs(trial, places, store, lease, train)
+            if training is train_on_data:
+                hang_if_possible(trial, places, train.keywords["device"])
         except Busy:
             log.warning("left: another process has taken the trial over")
             raise

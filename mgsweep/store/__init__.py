@@ -11,6 +11,7 @@
   checkpoints/<id>/<epoch>.pt      weights that children and later measurements need
   failed/<id>.<attempt>.json       why an attempt failed
   damaged/<file>.<8 digits>        what could not be trusted and was moved out of the way; beside it .reason
+  gallery/<id>.parquet             attribution maps of a few test images (`store.gallery`)
   logs/<id>.log
 """
 
@@ -367,7 +368,8 @@ class Store:
     def files(self, trial_id: str) -> list[Path]:
         """Every file there is of a trial."""
         patterns = [f"trials/{trial_id}.parquet", f"running/{trial_id}/*", f"checkpoints/{trial_id}/*"]
-        patterns += [f"failed/{trial_id}.*", f"damaged/*{trial_id}.*", f"logs/{trial_id}.log"]
+        patterns += [f"failed/{trial_id}.*", f"damaged/*{trial_id}.*", f"gallery/{trial_id}.parquet"]
+        patterns += [f"logs/{trial_id}.log"]
         return [file for pattern in patterns for file in sorted(self.path.glob(pattern))]
 
     def log(self, trial_id: str) -> Path:

@@ -143,3 +143,35 @@ def grouped() -> pd.DataFrame:
             accuracy = {"accuracy": 0.7 + 0.01 * number, "worst_group_accuracy": 0.42 + 0.02 * seed + 0.05 * number}
             frame += [row | accuracy for row in rows(trial, 1, ("bcos", "input"), np.array([0.9, 0.4]))]
     return pd.DataFrame(frame)
+
+
+def pictures() -> pd.DataFrame:
+    """`Gallery.frame()` of a baseline, two losses, one of them with dilated boxes too, for two images."""
+    base = {"id": "base", "loss": "none", "lambda_loc": 0.0, "attribution": None, "depth": None, "parent": None}
+    trials = [base] + [
+        {"id": f"{loss}-{lam}-{wide}", "loss": loss, "lambda_loc": lam, "bbox_dilation": wide}
+        | {"attribution": "bcos", "depth": "input", "parent": "base"}
+        for loss, lam, wide in (
+            ("energy", 0.001, 0.0),
+            ("energy", 0.005, 0.0),
+            ("l1", 0.005, 0.0),
+            ("energy", 0.005, 0.5),
+        )
+    ]
+    generator = np.random.default_rng(0)
+    frame = []
+    for number, trial in enumerate(trials):
+        for epoch, image in product((1, 5), (7, 31)):
+            scores = {"f1_val": 0.8 - 0.01 * epoch * (number > 0), "epg_val": 0.4 + 0.02 * epoch + 0.01 * number}
+            own = {"epoch": epoch, "image": image, "class": "a|b" if image == 7 else "cat", "probability": 0.9}
+            shown = {
+                "boxes": [0.1, 0.2, 0.5, 0.6] + ([0.6, 0.6, 0.9, 1.0] if image == 7 else []),
+                "pixels": np.full((6, 6, 3), image * 8, dtype=np.uint8).tobytes(),
+                "map": generator.normal(0, 0.3, (6, 6)).astype(np.float16).tobytes(),
+                "side": 6,
+                "peak": 1.0,
+                "epg": 0.4 + number / 100,
+            }
+            probe = {"probe_attribution": "bcos", "probe_depth": "input"}
+            frame.append(DEFAULTS | {"dataset": "voc2007", "model": "bcos"} | trial | own | scores | shown | probe)
+    return pd.DataFrame(frame)

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import rich, small, store
+from synthetic import pictures, rich, small, store
 
 from analysis.figures import FIGURES, NothingToDraw, save, style
 from mgsweep.errors import UnknownName
@@ -37,7 +37,7 @@ ALIKE = {"iou-f1", "held-out-iou-f1", "on-object-epg", "epg-map", "iou-map", "ba
 
 def full(name: str) -> pd.DataFrame:
     """A store that fills the figure."""
-    return rich() if name in RICH else small()
+    return rich() if name in RICH else pictures() if FIGURES[name].pictures else small()
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -54,13 +54,16 @@ DEEPER = small().query("probe_depth == 'input' or split == 'train'")
 
 def one_page(name: str) -> pd.DataFrame:
     """A store that fills a page of the figure, or two for backbones of their own."""
-    return DEEPER if name == "depths" else AT_INPUT[name in RICH]
+    return pictures() if FIGURES[name].pictures else DEEPER if name == "depths" else AT_INPUT[name in RICH]
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_numbers_of_a_small_store(name: str) -> None:
     """Golden: kept from a version whose numbers were checked; whoever means to change one writes the file anew."""
-    assert FIGURES[name].load().data(full(name)).to_csv(index=False) == (GOLDEN / f"{name}.csv").read_text()
+    assert (
+        FIGURES[name].load().data(full(name)).drop(columns=["map", "pixels"], errors="ignore").to_csv(index=False)
+        == (GOLDEN / f"{name}.csv").read_text()
+    )
 
 
 @pytest.fixture(scope="module", params=FIGURES)
@@ -75,7 +78,7 @@ def test_four_files_a_page_of_which_one_holds_the_numbers(saved: tuple[str, list
     assert [path.suffix for path in paths] == [".pdf", ".png", ".svg", ".csv"] * (len(paths) // 4)
     assert all(path.name.startswith(name) for path in paths)
     written = pd.concat([read(path) for path in paths[3::4]])
-    expected = FIGURES[name].load().data(one_page(name))
+    expected = FIGURES[name].load().data(one_page(name)).drop(columns=["map", "pixels"], errors="ignore")
     assert sorted(written.to_csv(index=False).splitlines()) == sorted(expected.to_csv(index=False).splitlines())
     assert b"/Type3" not in paths[0].read_bytes()
     assert b"/FontFile2" in paths[0].read_bytes()  # TrueType, embedded
@@ -180,7 +183,7 @@ def test_odd_results_are_drawn(name: str, what: str) -> None:
     data = module.data(ODD[what](one_page(name)))
     if name == "cost-gain" and what in ("no baseline", "one value"):
         return  # it compares with the baseline
-    assert len(data)
+    assert len(data) or (what == "one point" and name == "gallery-dilation")
     for _, page in data.groupby([*module.PAGE]):
         with style.paper():
             module.draw(page).draw_without_rendering()

@@ -145,7 +145,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", PAGES)
 def test_pages_of_published_numbers(name: str) -> None:
     frame, page = PAGES[name]
     module = FIGURES[name].load()

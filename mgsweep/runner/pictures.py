@@ -1,0 +1,90 @@
+"""Making the pictures of a trial from the weights that it kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mgsweep.errors import InvalidInput, StoreError
+from mgsweep.guidance import device
+from mgsweep.guidance.checkpoint import load_weights
+from mgsweep.guidance.datasets.cache import prepare
+from mgsweep.guidance.gallery import chosen, pictures
+from mgsweep.guidance.training import best_epoch
+from mgsweep.runner.places import Places
+from mgsweep.store import Store
+from mgsweep.store.gallery import Gallery
+from mgsweep.trial import Trial
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger("mgsweep.trial")
+
+
+def hang(trial: Trial, places: Places, on: torch.device, images: Iterable[int] = ()) -> None:
+    """Make the pictures of a finished trial: of the usual test images, those it already has, and some others.
+
+    They show the kept epochs with the best validation F1 and the best validation EPG.
+
+    Raises:
+        StoreError: its record or weights are not there or damaged.
+        InvalidInput: the test split has no such image.
+    """
+    store = Store(places.results)
+    gallery, scores = Gallery(store.path), _scores(trial, store.rows(trial.id))
+    data = prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
+    wanted = sorted({*chosen(data.test), *gallery.images(trial.id), *images})
+    if beyond := [image for image in wanted if not 0 <= image < len(data.test) or not data.test.labels[image].any()]:
+        message = f"expected labelled test images, 0 to {len(data.test) - 1}, got {beyond[0]}"
+        raise InvalidInput.of(message, where="--images")
+    rows = [
+        {"id": trial.id, **trial.to_row(), "epoch": epoch, **scores[epoch], **row}
+        for epoch in _moments(store.kept(trial.id), scores, best_epoch(store.rows(trial.id)))
+        for row in pictures(trial, data, load_weights(store.weights(trial.id, epoch)), wanted, trial.measured, on)
+    ]
+    gallery.hang(trial.id, rows, data.classes)
+
+
+def hang_if_possible(trial: Trial, places: Places, on: torch.device) -> None:
+    """Make them, or log why not: a trial is not to fail for want of pictures."""
+    try:
+        hang(trial, places, on)
+    except Exception as error:
+        log.warning("no pictures: %s", error)
+
+
+def hang_all(trials: Iterable[Trial], places: Places, images: Sequence[int]) -> tuple[int, list[str]]:
+    """Make the pictures of all finished trials; how many there are, and of which others there are none and why."""
+    store, on, made, lacking = Store(places.results), device.choose(os.cpu_count() or 1), 0, []
+    for trial in trials:
+        if not store.has_record(trial.id):
+            continue
+        try:
+            hang(trial, places, on, images)
+            made += 1
+        except StoreError as error:
+            lacking.append(f"no pictures of {trial.id}: {error}")
+    return made, lacking
+
+
+def _scores(trial: Trial, rows: list[dict[str, Any]]) -> dict[int, dict[str, float | None]]:
+    """Validation F1 and EPG of each epoch, EPG at the trial's own probe."""
+    own = (trial.attribution, trial.depth)
+    validated = [row for row in rows if row["split"] == "val"]
+    at_own = {row["epoch"]: row["epg"] for row in validated if (row["probe_attribution"], row["probe_depth"]) == own}
+    return {row["epoch"]: {"f1_val": row["f1"], "epg_val": at_own.get(row["epoch"])} for row in validated}
+
+
+def _moments(kept: set[int], scores: dict[int, dict[str, float | None]], best: int) -> list[int]:
+    """The epochs to show: the best, and of a guided trial's kept ones that with the highest EPG."""
+
+    def epg(epoch: int) -> float:
+        value = scores[epoch]["epg_val"]
+        return -math.inf if value is None or math.isnan(value) else value
+
+    known = sorted(kept & scores.keys())
+    return sorted({*(epoch for epoch in known if epoch == best), *sorted(known, key=epg)[-1:]})
