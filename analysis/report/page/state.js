@@ -63,13 +63,13 @@
   let pending = new Set();
   mg.choose = (changes) => {
     Object.assign(chosen, changes);
+    if (FILTERING.some((key) => key in changes)) shown = null;
     if (!pending.size) requestAnimationFrame(tell);
     Object.keys(changes).forEach((key) => pending.add(key));
   };
   const tell = () => {
     const changed = pending;
     pending = new Set();
-    if (FILTERING.some((key) => changed.has(key))) shown = null;
     save();
     listeners.forEach((listener) => listener(changed));
   };
