@@ -83,9 +83,9 @@ def test_pruned_every_question_has_the_same_answer(store: Store, before: pd.Data
 @pytest.mark.parametrize("prune", [False, True])
 def test_a_record_with_more_rows_that_is_written_after_it_wins(store: Store, before: pd.DataFrame, prune: bool) -> None:
     store.compact(prune)
-    store.commit(GUIDED.id, [row(GUIDED, 1, f1=0.75)])
+    store.commit(GUIDED.id, [row(GUIDED, 1, probe=GUIDED.measured[0], f1=0.75)])
     assert same(store, before)  # of two the first stays
-    store.commit(GUIDED.id, [row(GUIDED, epoch, f1=0.75) for epoch in (1, 2, 3)])
+    store.commit(GUIDED.id, [row(GUIDED, epoch, probe=GUIDED.measured[0], f1=0.75) for epoch in (1, 2, 3)])
     frame = Store(store.path).frame()
     assert frame[frame.id == GUIDED.id].f1.tolist() == [0.75] * 3
     assert len(frame) == len(before) + 1
