@@ -406,3 +406,12 @@ def test_numbers_as_people_write_them(plan: Any) -> None:
     assert values(made, "lambda_loc") == [0.001]
     with pytest.raises(InvalidInput, match="unknown loss 'no'"):
         plan(HEAD + "grids: [{model: bcos, loss: no}]")
+
+
+@pytest.mark.parametrize(("file", "name"), [("mine.yaml", "mine"), ("pets/sweep.yaml", "pets")])
+def test_a_sweep_without_a_name_is_called_like_its_file(tmp_path: Path, file: str, name: str) -> None:
+    """The copy that a store keeps is called sweep.yaml: run from there, it goes on in its own folder."""
+    path = tmp_path / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("grids: [{dataset: shapes, model: vanilla, loss: none}]")
+    assert load(path).name == name

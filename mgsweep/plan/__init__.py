@@ -87,7 +87,7 @@ def load(
     if problems:
         raise InvalidInput(problems)
     return Plan(
-        name=(sweep.name or document.path.stem) + (f"-{scale}" if scale else ""),
+        name=(sweep.name or _called(document.path)) + (f"-{scale}" if scale else ""),
         source=document.path,
         text=document.path.read_text(encoding="utf-8"),
         trials=select(_staged(sweep, [found.trials for found in expansions]), only),
@@ -97,6 +97,11 @@ def load(
         data={**{name: _folder(document.path, folder) for name, folder in sweep.data.items()}, **own},
         weights=weights,
     )
+
+
+def _called(file: Path) -> str:
+    """A sweep without a name is called like its file; the copy that a store keeps, sweep.yaml, like its folder."""
+    return file.resolve().parent.name if file.name == "sweep.yaml" else file.stem
 
 
 def _folder(sweep_file: Path, folder: str) -> Path:
