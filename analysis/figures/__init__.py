@@ -39,6 +39,8 @@ class FigureLine(outputs.Line):
     """One registry line. `published` says whether published points can be laid behind."""
 
     published: bool = False
+    stopped: bool = False
+    """Whether it also wants the trials that were stopped early, marked in a column `stopped`."""
 
     def load(self) -> Drawing:
         """Import and return the module."""
@@ -154,6 +156,13 @@ FIGURES = Registry(
         "analysis.figures.cost_gain",
         "gain of EPG against the time of an epoch",
         "validation results and times of guided trials and their baselines",
+    ),
+    FigureLine(
+        "search",
+        "analysis.figures.search",
+        "hypervolume of the front over the trials that ended, and over the hours they took",
+        "validation results of guided trials",
+        stopped=True,
     ),
 )
 

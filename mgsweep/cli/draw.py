@@ -42,8 +42,10 @@ def figures(
     look = Look(venue, style)
     look.check()
     frame = results.frame()
+    everything = results.frame(stopped=True) if any(FIGURES[name].stopped for name in chosen) else frame
     folder = out / results.path.name
-    _write_each([partial(save, name, frame, folder, look, reference) for name in chosen])
+    frames = {name: everything if FIGURES[name].stopped else frame for name in chosen}
+    _write_each([partial(save, name, frames[name], folder, look, reference) for name in chosen])
 
 
 def tables(
