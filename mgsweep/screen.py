@@ -147,7 +147,7 @@ class Screen:
 
     def __init__(self, trials: Iterable[Trial], quiet: bool = False) -> None:
         trials = list(trials)
-        self._quiet, self._trials = quiet, len(trials)
+        self._quiet, self._known = quiet, {trial.id for trial in trials}
         self._started = time.monotonic()
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Scores(), console=console
@@ -178,6 +178,9 @@ class Screen:
 
     def started(self, trial: Trial) -> None:
         """Show a bar for the trial."""
+        if trial.id not in self._known:  # a search suggested it meanwhile
+            self._known.add(trial.id)
+            self._bars.update(self._total, total=(self._bars.tasks[0].total or 0) + trial.epochs)
         self._tasks[trial.id] = self._bars.add_task(label(trial), total=trial.epochs)
         if not self._live:
             self._say(f"started  {trial.id}  {label(trial)}")
@@ -196,6 +199,13 @@ class Screen:
         scores = f"F1 {percent(task.fields.get('f1'))}  EPG {percent(task.fields.get('epg'))}"
         self._end(trial, f"[green]done[/]     {trial.id}  {label(trial)}  {scores}")
 
+    def stopped(self, trial: Trial) -> None:
+        """Say after how many epochs; the rest of them need not be waited for."""
+        task = self._bars.tasks[self._bars.task_ids.index(self._tasks[trial.id])]
+        self._bars.update(self._total, total=(self._bars.tasks[0].total or 0) - trial.epochs + int(task.completed))
+        epochs = f"after {task.completed:.0f} of {trial.epochs} epochs"
+        self._end(trial, f"[yellow]stopped[/]  {trial.id}  {label(trial)}  {epochs}")
+
     def failed(self, trial: Trial, error: str) -> None:
         """Say why; never hidden, not even when quiet."""
         self._end(trial, f"[red]failed[/]   {trial.id}  {label(trial)}  {escape(_line(error))}", always=True)
@@ -212,7 +222,7 @@ class Screen:
     def _end(self, trial: Trial, text: str, always: bool = False) -> None:
         self._ended += 1
         self._bars.remove_task(self._tasks.pop(trial.id))
-        self._say(f"{text}  [dim]{self._ended}/{self._trials}, {duration(self._left())} left[/]", always)
+        self._say(f"{text}  [dim]{self._ended}/{len(self._known)}, {duration(self._left())} left[/]", always)
 
     def _say(self, text: str, always: bool = False) -> None:
         if always or not self._quiet:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from analysis import outputs, published
 from analysis.figures.looks import Look, using
@@ -38,11 +38,12 @@ class Drawing(Protocol):
 class FigureLine(outputs.Line):
     """One registry line. `published` says whether published points can be laid behind.
 
-    What is drawn are the records, `Store.frame()`, or with `pictures` the maps of a few images, `Gallery.frame()`.
+    What is drawn are the `records`, `Store.frame()`; records with those of trials that were `stopped` early, marked in
+    a column of that name; or the `pictures`, maps of a few images, `Gallery.frame()`.
     """
 
     published: bool = False
-    pictures: bool = False
+    reads: Literal["records", "stopped", "pictures"] = "records"
 
     def load(self) -> Drawing:
         """Import and return the module."""
@@ -164,14 +165,21 @@ FIGURES = Registry(
         "analysis.figures.gallery",
         "attribution maps of the baseline and every loss (Figures 2 and 9)",
         "pictures of guided trials and their baselines (`mgsweep gallery` makes them anew)",
-        pictures=True,
+        reads="pictures",
     ),
     FigureLine(
         "gallery-dilation",
         "analysis.figures.gallery_dilation",
         "attribution maps after guidance by boxes drawn too large (Figure 11)",
         "pictures of trials with several values of bbox_dilation",
-        pictures=True,
+        reads="pictures",
+    ),
+    FigureLine(
+        "search",
+        "analysis.figures.search",
+        "hypervolume of the front over the trials that ended, and over the hours they took",
+        "validation results of guided trials",
+        reads="stopped",
     ),
 )
 

@@ -113,12 +113,18 @@ def shades(values: Iterable[float]) -> dict[float, Mark]:
 
 
 def panels(
-    titles: Sequence[str], ylabels: Sequence[str], xlabel: str, notes: Iterable[str], row_height: float | None = None
+    titles: Sequence[str],
+    ylabels: Sequence[str],
+    xlabel: str,
+    notes: Iterable[str],
+    row_height: float | None = None,
+    sharex: bool = True,
 ) -> tuple[Figure, NDArray[Any]]:
     """A figure of one column's width, or of the full one for panels side by side, and its (rows, columns) axes.
 
-    All axes share the limits of x, those of a row also of y. `titles` name the columns, `ylabels` the rows; `notes`
-    stand in small grey type under the figure. `row_height` is in inches, by default it suits the width.
+    All axes share the limits of x unless told otherwise, those of a row also of y. `titles` name the columns, `ylabels`
+    the rows; `notes` stand in small grey type under the figure. `row_height` is in inches, by default it suits the
+    width.
     """
     rows, columns = len(ylabels), len(titles)
     place = looks.current().place
@@ -127,7 +133,7 @@ def panels(
     height = 0.6 + rows * (row_height or min(max(0.7 * width / columns, 1), 1.7)) + 0.1 * len(lines)
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.45")
-    grid = figure.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
+    grid = figure.subplots(rows, columns, sharex=sharex, sharey="row", squeeze=False)
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
     for axes, ylabel in zip(grid[:, 0], ylabels, strict=True):

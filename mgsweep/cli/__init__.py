@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(look.plan)
+app.command()(look.suggest)
 app.command()(look.status)
 app.command()(look.trials)
 app.command(name="show")(look.show_trial)

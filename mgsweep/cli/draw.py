@@ -43,9 +43,13 @@ def figures(
     look = Look(venue, style)
     look.check()
     folder = out / results.path.name
-    readers = {False: results.frame, True: Gallery(results.path).frame}
-    frames = {kind: readers[kind]() for kind in {FIGURES[name].pictures for name in chosen}}
-    _write_each([partial(save, name, frames[FIGURES[name].pictures], folder, look, reference) for name in chosen])
+    readers = {
+        "records": results.frame,
+        "stopped": partial(results.frame, stopped=True),
+        "pictures": Gallery(results.path).frame,
+    }
+    frames = {kind: readers[kind]() for kind in {FIGURES[name].reads for name in chosen}}
+    _write_each([partial(save, name, frames[FIGURES[name].reads], folder, look, reference) for name in chosen])
 
 
 def tables(

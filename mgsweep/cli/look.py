@@ -20,7 +20,8 @@ from mgsweep.cli.options import (
     planned,
     stored,
 )
-from mgsweep.cli.run import announce
+from mgsweep.cli.run import agenda_of, announce
+from mgsweep.errors import InvalidInput
 
 
 def plan(
@@ -36,13 +37,12 @@ def plan(
     Trains and writes nothing.
     """
     from mgsweep.listings.planned import by_axis, forecast, orphans
-    from mgsweep.runner import agenda
     from mgsweep.screen import console, show
     from mgsweep.store import Store
 
     wanted = planned(file, set_, only, shard, scale)
     results = Store(store / wanted.name)
-    ahead = agenda(wanted, results)
+    ahead = agenda_of(wanted, results)
     announce(wanted, ahead)
     console.print(f"{len(wanted.baselines)} baselines, {len(wanted.guided)} guided")
     show(by_axis(wanted.trials))
@@ -51,6 +51,28 @@ def plan(
     if not (scale or set_ or only or shard):
         for line in orphans(wanted, results):
             console.print(line, markup=False, soft_wrap=True)
+
+
+def suggest(
+    file: SweepFile,
+    store: StoreFolder = RESULTS,
+    scale: Scale = None,
+    set_: Set = None,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="How many.")] = 5,
+    form: FormatOption = "table",
+) -> None:
+    """Show what a search would try next, on what the store knows by now. Trains and writes nothing."""
+    from mgsweep import search
+    from mgsweep.screen import show
+    from mgsweep.store import Store
+
+    wanted = planned(file, set_, None, None, scale)
+    if wanted.space is None:
+        raise InvalidInput.of("this sweep is no search: it has no key search", where=str(file))
+    trials = search.suggestions(wanted, Store(store / wanted.name), number)
+    fields = [field for axis in wanted.space.axes for field in axis.fields]
+    rows = [{"id": trial.id, **{field: getattr(trial, field) for field in fields}} for trial in trials]
+    show(rows, format_of(form))
 
 
 def status(

@@ -54,6 +54,8 @@ def planned(
     from mgsweep.plan import load
 
     plan = load(file, set_ or (), only or (), scale)
+    if shard and plan.search:
+        raise InvalidInput.of("a search has no trials yet to cut up; let one run use all machines", where="--shard")
     return plan.shard(shard) if shard else plan
 
 

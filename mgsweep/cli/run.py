@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from mgsweep.errors import InvalidInput
 if TYPE_CHECKING:
     from mgsweep.mirrors import Outlet
     from mgsweep.plan import Plan
+    from mgsweep.plan.schema import Search
     from mgsweep.runner import Agenda, Listener, Outcome, Places
     from mgsweep.runner.limits import Limits
     from mgsweep.runner.stopping import Stop
@@ -50,26 +52,39 @@ def run(
         typer.Option(metavar="NAME", help="Also tell tensorboard, wandb or mlflow; the store stays the record."),
     ] = None,
     grace: Annotated[float, typer.Option(help="Seconds to end the running epochs in after SIGTERM or SIGUSR1.")] = 25,
+    continue_stopped: Annotated[
+        bool, typer.Option("--continue-stopped", help="Run to their end the trials that were stopped early; stop none.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the summary.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the trials' logs and Ray's own.")] = False,
 ) -> None:
     """Train what the sweep asks for and the store does not have. The same command starts, resumes and extends."""
-    from mgsweep import runner
     from mgsweep.runner.limits import limits
     from mgsweep.store import Store
 
     plan = planned(file, set_, only, shard, scale)
     results = Store(store / plan.name)
     allowed = limits(until, budget)
-    agenda = runner.agenda(plan, results, _causes(retry or []))
+    agenda = agenda_of(plan, results, _causes(retry or []), continue_stopped)
     announce(plan, agenda)
     if dry_run:
         return
     outcome = None
-    if agenda.to_run:
+    if agenda.wanting:
         way = Way(local, address, quiet, verbose, grace, tuple(mirror or ()))
         outcome = execute(plan, agenda, results, way, allowed)
     raise typer.Exit(_summarise(plan, agenda, outcome, results, file, scale))
+
+
+def agenda_of(plan: Plan, results: Store, retry: Collection[str] = (), continue_stopped: bool = False) -> Agenda:
+    """The agenda of any sweep. Only one that decides as results come in needs Optuna."""
+    if plan.search or plan.early_stop:
+        from mgsweep import search
+
+        return search.agenda(plan, results, retry, continue_stopped)
+    from mgsweep import runner
+
+    return runner.agenda(plan, results, retry, continue_stopped)
 
 
 @dataclass(frozen=True)
@@ -104,7 +119,9 @@ def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits
     places = Places(results.path.resolve(), plan.data, own_weights=plan.weights)
     outlets = _outlets(plan, way.mirrors)
     preflight.check(agenda.to_run, places)
-    results.begin(plan.text, plan.trials)
+    results.begin(plan.text, (*plan.trials, *agenda.to_run))
+    for trial in agenda.to_run:
+        results.go_on(trial.id)
     stop = Stop()
     with Screen(agenda.to_run, way.quiet) as screen:
 
@@ -148,7 +165,11 @@ def announce(plan: Plan, agenda: Agenda) -> None:
 
     failed = f", [red]{len(agenda.failed)} failed[/]" if agenda.failed else ""
     failed += f", {len(agenda.blocked)} blocked by them" if agenda.blocked else ""
-    counts = f"{len(plan.trials)} trials: {len(agenda.done)} done{failed}, {len(agenda.to_run)} to run"
+    stopped = f", [yellow]{len(agenda.stopped)} stopped early[/]" if agenda.stopped else ""
+    counts = f"{agenda.total} trials: {len(agenda.done)} done{stopped}{failed}, {len(agenda.to_run)} to run"
+    if plan.search:
+        ((kind, most),) = plan.search.budget.given().items()
+        counts += f"; {plan.search.sampler} suggests more, up to {most:g} {kind.replace('_', ' ')}"
     console.print(f"[bold]{plan.name}[/]  {counts}")
     for reason, count in plan.skipped.items():
         console.print(f"[dim]skipped {count}: {reason}[/]")
@@ -165,19 +186,49 @@ def _summarise(
     if outcome and outcome.stopped and outcome.unfinished:
         console.print(outcome.stopped, style="red" if outcome.code == Exit.FAILED else "yellow", markup=False)
         done = len(agenda.done) + outcome.finished
-        console.print(f"{done} of {len(plan.trials)} done, every finished epoch is kept. Resume: [bold]{again}[/]")
+        total = max(agenda.total, len(results.planned()))
+        console.print(f"{done} of {total} done, every finished epoch is kept. Resume: [bold]{again}[/]")
         return outcome.code
-    _print_gains(results)
+    if plan.search:
+        _print_front(plan.search, results)
+    else:
+        _print_gains(results)
     failed = len(agenda.failed) + (outcome.failed if outcome else 0)
     if failed:
         console.print(
             f"[red]{failed} failed[/]. Look: [bold]mgsweep trials {plan.name}[/]  Again: [bold]{again} --retry all[/]"
         )
         return Exit.FAILED
-    console.print(
-        f"[green]all {len(plan.trials)} done[/]. Next: [bold]mgsweep figures {plan.name if scale else file}[/]"
-    )
+    stopped, planned = len(results.stopped()), len(results.planned()) if plan.search else len(plan.trials)
+    ended = f"all {planned} done" if not stopped else f"{planned - stopped} done, {stopped} stopped early"
+    console.print(f"[green]{ended}[/]. Next: [bold]mgsweep figures {plan.name if scale else file}[/]")
     return Exit.DONE
+
+
+def _print_front(search: Search, results: Store) -> None:
+    """Where a search has got: its front, and what the front's hypervolume took."""
+    from analysis.progress import members, progress
+    from mgsweep.screen import duration, percent, show
+
+    frame = results.frame(stopped=True)
+    told = progress(frame, search.objectives, search.constraints)
+    if told.empty:
+        return
+    shown = [
+        {
+            "id": row["id"],
+            "model": row["model"],
+            "attribution": f"{row['attribution']}@{row['depth']}",
+            "loss": row["loss"],
+            "λ": f"{row['lambda_loc']:g}",
+            "epoch": row["epoch"],
+            **{name: duration(row[name]) if name == "seconds" else percent(row[name]) for name in search.objectives},
+        }
+        for row in members(frame, search.objectives, search.constraints).to_dict("records")
+    ]
+    last = told.iloc[-1]
+    spent = f"{last['trials']} trials, {last['epochs']} epochs, {duration(3600 * last['hours'])}"
+    show(shown, title=f"The front on validation: hypervolume {percent(last['hypervolume'])} % after {spent}")
 
 
 def _print_gains(results: Store) -> None:

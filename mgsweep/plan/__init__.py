@@ -17,7 +17,9 @@ from mgsweep.plan.document import Document, parse, read
 from mgsweep.plan.grid import Cell, Expansion, expand, misspelt
 from mgsweep.plan.own_data import resolve
 from mgsweep.plan.own_weights import resolve_weights
-from mgsweep.plan.schema import SHARED, TRAINING, Resources, Sweep
+from mgsweep.plan.schema import SHARED, TRAINING, EarlyStop, Resources, Search, Sweep
+from mgsweep.plan.searching import Searched, searched
+from mgsweep.plan.space import Space, space_of
 from mgsweep.trial import Probe, Trial
 
 __all__ = ["Plan", "load"]
@@ -29,7 +31,8 @@ class Plan:
 
     `trials` are unique and ordered so that a parent stands before its children; `skipped` counts, by reason, the cells
     of the grids that make no trial; `data` holds the folders the file names, and the own data that it describes;
-    `weights` the files of weights that it names.
+    `weights` the files of weights that it names. Of a search the trials are the baselines; what else is tried is chosen
+    from `space` as results come in.
     """
 
     name: str
@@ -41,6 +44,9 @@ class Plan:
     data: Mapping[str, Path | OwnData]
     weights: Mapping[str, Path]
     on_event: tuple[str, ...] = ()
+    search: Search | None = None
+    space: Space | None = None
+    early_stop: EarlyStop | None = None
 
     def shard(self, part: str) -> Plan:
         """The part of it that one of several clusters takes, see `arguments.shard`."""
@@ -71,7 +77,7 @@ def load(
     Raises:
         InvalidInput: every mistake in the file and the arguments, each with file, line, key and what to do.
     """
-    document = read(path)
+    document, only = read(path), tuple(only)
     if scale is not None:
         rescale(document.data, scale)
     for assignment in overrides:
@@ -79,29 +85,68 @@ def load(
     own, weights = resolve(document), resolve_weights(document)
     sweep = parse(document)
     expansions = [expand(document, sweep, number) for number in range(len(sweep.grids))]
-    problems = [problem for found in expansions for problem in found.problems]
-    problems += _useless_probes(document, sweep, expansions[0].cells if not problems else [])
-    problems += _undecided_training(document, sweep)
-    problems += _undescribed_data(document, expansions, own)
-    problems += _unknown_files(document, expansions, weights)
+    space = searched(document, sweep, sweep.search) if sweep.search and sweep.search.space else None
+    parts: list[Expansion | Searched] = [*expansions, *([space] if space else [])]
+    problems = [problem for found in parts for problem in found.problems]
+    problems += _useless_probes(document, sweep, parts[0].cells if parts and not problems else [])
+    problems += [*_undecided_training(document, sweep), *_mixed(document, sweep)]
+    problems += [*_undescribed_data(document, parts, own), *_unsearched(sweep, only)]
+    problems += _unknown_files(document, parts, weights)
     if problems:
         raise InvalidInput(problems)
+    trials = tuple(_staged(sweep, [found.trials for found in parts]))
     return Plan(
         name=(sweep.name or _called(document.path)) + (f"-{scale}" if scale else ""),
         source=document.path,
         text=document.path.read_text(encoding="utf-8"),
-        trials=select(_staged(sweep, [found.trials for found in expansions]), only),
+        trials=select((trial for trial in trials if not (sweep.search and trial.guided)), only),
         skipped=sum((found.skipped for found in expansions), Counter()),
         resources=sweep.resources,
         on_event=tuple(sweep.on_event),
         data={**{name: _folder(document.path, folder) for name, folder in sweep.data.items()}, **own},
         weights=weights,
+        search=sweep.search,
+        space=_space(sweep, space, trials) if sweep.search else None,
+        early_stop=sweep.early_stop,
     )
 
 
 def _called(file: Path) -> str:
     """A sweep without a name is called like its file; the copy that a store keeps, sweep.yaml, like its folder."""
     return file.resolve().parent.name if file.name == "sweep.yaml" else file.stem
+
+
+def _space(sweep: Sweep, space: Searched | None, trials: tuple[Trial, ...]) -> Space:
+    """What a search chooses from: its own space, else the cells of the grids, staged as `trials`."""
+    if space is None:
+        return space_of(trial for trial in trials if trial.guided)
+    baselines = {tuple(getattr(trial, key) for key in SHARED): trial for trial in trials if not trial.guided}
+    probes = tuple(Probe(probe.attribution, probe.depth) for probe in sweep.probes)
+    return Space(space.fixed, space.axes, baselines, probes, space.exclude)
+
+
+def _unsearched(sweep: Sweep, only: Iterable[str]) -> Iterator[Problem]:
+    if sweep.search and any(only):
+        yield Problem("--only", "", "a search chooses its trials itself; narrow what it chooses from with --set")
+
+
+def _mixed(document: Document, sweep: Sweep) -> Iterator[Problem]:
+    """What grids and a search cannot mean together."""
+    search = sweep.search
+    if not sweep.grids and not (search and search.space):
+        missing = "search.space" if search else "grids"
+        yield document.problem(tuple(missing.split(".")), "missing: there is nothing to try")
+    if search and search.space and sweep.grids:
+        message = "a search chooses from its space or from the cells of grids; remove one of them"
+        yield document.problem(("search", "space"), message)
+    if search and search.budget.gpu_hours and not sweep.resources.gpu:
+        message = "trials occupy no GPU (resources.gpu is 0); give trials or epochs"
+        yield document.problem(("search", "budget", "gpu_hours"), message)
+    stop = sweep.early_stop
+    if stop and sorted(set(stop.at)) != stop.at:
+        yield document.problem(("early_stop", "at"), f"expected ascending epochs, got {stop.at}")
+    if stop and search and "objectives" in stop.given():
+        yield document.problem(("early_stop", "objectives"), "remove it: those of the search hold")
 
 
 def _folder(sweep_file: Path, folder: str) -> Path:
@@ -152,7 +197,8 @@ def _parents(training: Cell) -> Callable[[Trial], Trial]:
 def _baseline_training(sweep: Sweep, number: int) -> Cell:
     """The training settings of the unguided stage: the grid's own, else the sweep's, else those common to all."""
     common = {key: values[0] for key, values in sweep.common.given().items() if key in TRAINING}
-    return {**common, **sweep.baseline.given(), **sweep.grids[number].baseline.given()}
+    own = sweep.grids[number].baseline.given() if sweep.grids else {}
+    return {**common, **sweep.baseline.given(), **own}
 
 
 def _undecided_training(document: Document, sweep: Sweep) -> Iterator[Problem]:
@@ -162,13 +208,17 @@ def _undecided_training(document: Document, sweep: Sweep) -> Iterator[Problem]:
             yield document.problem(("baseline", key), f"missing: {message}")
 
 
-def _undescribed_data(document: Document, expansions: list[Expansion], own: Mapping[str, OwnData]) -> Iterator[Problem]:
-    used = {cell["dataset"] for found in expansions for cell in found.cells}
+def _undescribed_data(
+    document: Document, parts: Iterable[Expansion | Searched], own: Mapping[str, OwnData]
+) -> Iterator[Problem]:
+    used = {cell["dataset"] for found in parts for cell in found.cells}
     for name in sorted(name for name in used - set(own) if is_own_data(name)):
         yield document.problem(("dataset",), f"{name} is not described; write dataset: {{layout: ..., root: ...}}")
 
 
-def _unknown_files(document: Document, expansions: list[Expansion], known: Mapping[str, Path]) -> Iterator[Problem]:
+def _unknown_files(
+    document: Document, expansions: Iterable[Expansion | Searched], known: Mapping[str, Path]
+) -> Iterator[Problem]:
     used: set[str] = {cell["weights"] for found in expansions for cell in found.cells if "weights" in cell}
     for name in sorted(used - {*NAMES["weights"], *known}):
         yield document.problem(("weights",), f"no file with the content {name} is named; write the path to it")

@@ -33,29 +33,39 @@ def rescale(data: dict[str, Any], scale: str) -> None:
 def override(data: dict[str, Any], assignment: str) -> None:
     """Write `key=value` over everything a sweep file's data says about the key; several values make an axis.
 
-    `section.key=value` sets one key of one section, as in `resources.gpu=0.5`.
+    `section.key=value` sets one key of one section, as in `resources.gpu=0.5` or `search.budget.trials=40`.
 
     Raises:
         InvalidInput: not an assignment, an unknown key, or one that is tied to others by `zip` or `when`.
     """
     key, values = _assignment(assignment, "--set")
     value = values[0] if len(values) == 1 else values
-    section, _, name = key.rpartition(".")
-    if section:
-        data[section] = {**(data.get(section) or {}), name: value}
+    *sections, name = key.split(".")
+    if sections:
+        _section(data, sections)[name] = value
         return
     _check_key(key, "--set")
     _assign(data, key, value, "--set")
 
 
 def _assign(data: dict[str, Any], key: str, value: Any, option: str) -> None:
-    grids = [grid for grid in data.get("grids") or [] if isinstance(grid, dict)]
-    for place in [data, *grids]:
+    search = data.get("search")
+    parts = [*(data.get("grids") or []), search.get("space") if isinstance(search, dict) else None]
+    for place in [data, *(part for part in parts if isinstance(part, dict))]:
         _refuse_tied(place, key, option)
         for part in (place, place.get("baseline"), place.get("guided")):
             if isinstance(part, dict):
                 part.pop(key, None)
     data["common"] = {**(data.get("common") or {}), key: value}
+
+
+def _section(data: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """A section of a sweep file's data, or of a section; made if it is not there."""
+    for name in names:
+        inner = data.get(name)
+        data[name] = dict(inner) if isinstance(inner, dict) else {}
+        data = data[name]
+    return data
 
 
 def select(trials: Iterable[Trial], assignments: Iterable[str]) -> tuple[Trial, ...]:

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mgsweep.errors import InvalidInput, Problem, did_you_mean
-from mgsweep.plan.schema import BRANCHES, Grid, OwnDataset, Resources, Sweep
+from mgsweep.plan.schema import BRANCHES, Budget, EarlyStop, Grid, OwnDataset, Resources, Search, Sweep
 
 
 @dataclass(frozen=True)
@@ -125,11 +125,11 @@ def explain(document: Document, error: ValidationError, under: Sequence[Any] = (
 def dotted(data: Any, keys: Sequence[Any]) -> str:
     """`grids[0].lambda_loc`: nested keys as the user would write them.
 
-    pydantic also names the branch of a union, and numbers the only value of an axis; neither stands in the file.
+    pydantic also names the branch of a union, marks keys, and numbers the only value of an axis: not in the file.
     """
     parts = ""
     for key in keys:
-        if key in BRANCHES or (isinstance(key, int) and not isinstance(data, list)):
+        if key in (*BRANCHES, "[key]") or (isinstance(key, int) and not isinstance(data, list)):
             continue
         parts += f"[{key}]" if isinstance(key, int) else f".{key}"
         try:
@@ -139,7 +139,8 @@ def dotted(data: Any, keys: Sequence[Any]) -> str:
     return parts.lstrip(".")
 
 
-KEYS = (*Sweep.model_fields, *Grid.model_fields, *Resources.model_fields, *OwnDataset.model_fields, "if", "then")
+SECTIONS = (Sweep, Grid, Resources, OwnDataset, Search, Budget, EarlyStop)
+KEYS = (*(key for section in SECTIONS for key in section.model_fields), "if", "then")
 """Every key of a sweep file, at any level."""
 
 EXPECTED = {

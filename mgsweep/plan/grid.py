@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from mgsweep.errors import Problem, did_you_mean
 from mgsweep.guidance.validity import NAMES, NO_LOSS, is_own_data, why_invalid
 from mgsweep.plan.document import Document
-from mgsweep.plan.schema import AXES, MOST, SHARED, TRAINING, Grid, Sweep
+from mgsweep.plan.schema import AXES, MOST, SHARED, TRAINING, Axes, Grid, Sweep
 from mgsweep.trial import Probe, Trial
 
 Cell = dict[str, Any]
@@ -59,7 +59,7 @@ def expand(document: Document, sweep: Sweep, number: int) -> Expansion:
             found.trials.append(trial)
     found.skipped.update(reason for _, reason in lost)
     if not found.problems:
-        found.problems += _dead_values(document, number, found.cells, lost)
+        found.problems += dead_values(document, ("grids", number), found.cells, lost)
     return found
 
 
@@ -111,7 +111,7 @@ def _cells(sweep: Sweep, grid: Grid) -> Iterator[Cell]:
     for parts in itertools.product(*([{key: value} for value in values] for key, values in axes.items()), *rows):
         cell: Cell = {key: value for part in parts for key, value in part.items()}
         cell |= stages["baseline" if is_baseline(cell) else "guided"]
-        yield from (c for c in _conditional(cell, rules, lambdas) if not any(_matches(c, rule) for rule in excluded))
+        yield from (c for c in _conditional(cell, rules, lambdas) if not any(matches(c, rule) for rule in excluded))
 
 
 def _stage(sweep: Sweep, grid: Grid, stage: str, varied: Container[str]) -> Cell:
@@ -125,13 +125,14 @@ def _conditional(
 ) -> Iterator[Cell]:
     extra: dict[str, list[Any]] = {"lambda_loc": lambdas[cell["loss"]]} if cell.get("loss") in lambdas else {}
     for condition, then in rules:
-        if _matches(cell, condition):
+        if matches(cell, condition):
             extra |= then
     for values in itertools.product(*extra.values()):
         yield {**cell, **dict(zip(extra, values, strict=True))}
 
 
-def _matches(cell: Cell, condition: Mapping[str, list[Any]]) -> bool:
+def matches(cell: Cell, condition: Mapping[str, list[Any]]) -> bool:
+    """Whether a cell has one of the values of every field of a condition."""
     return all(cell.get(key, Trial.model_fields[key].default) in values for key, values in condition.items())
 
 
@@ -153,11 +154,12 @@ def _misspelt_axes(document: Document, sweep: Sweep, number: int) -> Iterator[Pr
             yield from misspelt(document, (*keys, "lambda_loc", "loss"), axes["lambda_loc"], NAMES["loss"][1:])
     given = set().union(*(axes for _, axes in places))
     yield from (document.problem((*here, key), "missing") for key in ("dataset", "model") if key not in given)
-    yield from _unequal(document, grid, here)
+    yield from unequal(document, grid.zip, here)
 
 
-def _unequal(document: Document, grid: Grid, here: tuple[Any, ...]) -> Iterator[Problem]:
-    for n, group in enumerate(grid.zip):
+def unequal(document: Document, groups: Iterable[Axes], here: tuple[Any, ...]) -> Iterator[Problem]:
+    """A problem for each group of axes that cannot move together."""
+    for n, group in enumerate(groups):
         lengths = {key: len(values) for key, values in group.given().items()}
         if len(set(lengths.values())) > 1:
             text = ", ".join(f"{key} has {count}" for key, count in lengths.items())
@@ -172,8 +174,10 @@ def _contradictions(document: Document, number: int, error: ValidationError) -> 
             yield document.problem(("grids", number, key), message)
 
 
-def _dead_values(document: Document, number: int, cells: list[Cell], lost: list[tuple[Cell, str]]) -> Iterator[Problem]:
-    """A value that survives in no trial of its grid is a mistake; one that only some combinations lose is not."""
+def dead_values(
+    document: Document, here: tuple[Any, ...], cells: list[Cell], lost: list[tuple[Cell, str]]
+) -> Iterator[Problem]:
+    """A value that survives in no trial of its part is a mistake; one that only some combinations lose is not."""
     alive = {(key, value) for cell in cells for key, value in cell.items()}
     reasons = {
         (key, cell[key]): reason
@@ -183,4 +187,4 @@ def _dead_values(document: Document, number: int, cells: list[Cell], lost: list[
     }
     for (key, value), reason in reasons.items():
         message = f"{value} makes no trial: {reason}; remove it, or add a combination that works"
-        yield document.problem(("grids", number, key), message)
+        yield document.problem((*here, key), message)

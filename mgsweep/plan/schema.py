@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,12 +16,15 @@ from pydantic import (
     Tag,
     TypeAdapter,
     WithJsonSchema,
+    WrapValidator,
     create_model,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
+from mgsweep.errors import did_you_mean
 from mgsweep.guidance.validity import NAMES
+from mgsweep.plan.intervals import KINDS, interval_or
 from mgsweep.trial import Name, Trial
 
 SLUG = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
@@ -103,21 +107,36 @@ def _self_contained(schema: dict[str, Any]) -> dict[str, Any]:
     return dict(filled(schema))
 
 
-def _axis(name: str, info: FieldInfo) -> Any:
+def _axis(name: str, info: FieldInfo, further: tuple[str, ...] = ()) -> Any:
+    """An axis: values, or (for lambdas) values per loss.
+
+    Args:
+        further: kinds of `Interval` it may be, beside the ranges.
+    """
     value = _schema(name, info)
-    ranges = {"type": "object", "properties": {kind: {"type": "array"} for kind in RANGES}, "maxProperties": 1}
+    kinds = (*RANGES, *further)
+    ranges = {"type": "object", "properties": {kind: {"type": "array"} for kind in kinds}, "maxProperties": 1}
     schema = {"anyOf": [value, {"type": "array", "items": value, "minItems": 1}, {**ranges, "minProperties": 1}]}
     item: Any = _typed(name, info)
     values: Any = Annotated[list[item], BeforeValidator(_spread), Field(min_length=1)]
+    if further:
+        values = Annotated[values, WrapValidator(interval_or(whole=further == ("int",)))]
     if name != "lambda_loc":
         return Annotated[values, WithJsonSchema(schema)]
     per_loss: Any = dict[Name, values]
     schema = {"anyOf": [*schema["anyOf"], {"type": "object", "additionalProperties": schema}]}
     return Annotated[
         Annotated[values, Tag(BRANCHES[0])] | Annotated[per_loss, Tag(BRANCHES[1])],
-        Discriminator(lambda value: BRANCHES[isinstance(value, dict) and not set(value) <= set(RANGES)]),
+        Discriminator(lambda value: BRANCHES[isinstance(value, dict) and not set(value) <= set(kinds)]),
         WithJsonSchema(schema),
     ]
+
+
+def _searched(name: str, info: FieldInfo) -> Any:
+    """An axis of a search: a number may also lie anywhere in an interval."""
+    if info.annotation in (int, float):
+        return _axis(name, info, ("int",) if info.annotation is int else tuple(KINDS))
+    return _axis(name, info)
 
 
 class Section(BaseModel):
@@ -220,6 +239,82 @@ class Grid(Axes):
     exclude: list[Axes] = Field([], description="cells to leave out")
 
 
+class Space(_section(AXES, _searched)):  # type: ignore[misc]
+    """What a search chooses from: a list of values, or any number of an interval."""
+
+    zip: list[Axes] = Field([], description="groups of axes of equal length that move together")
+    exclude: list[Axes] = Field([], description="cells to leave out")
+
+
+Direction = Literal["max", "min"]
+
+OBJECTIVES: dict[str, Direction] = {
+    "f1": "max",
+    "mean_ap": "max",
+    "epg": "max",
+    "iou": "max",
+    "iou_held_out": "max",
+    "iou_adaptive": "max",
+    "on_object_epg": "max",
+    "accuracy": "max",
+    "worst_group_accuracy": "max",
+    "class_loss": "min",
+    "guidance_loss": "min",
+    "seconds": "min",
+}
+"""What trials can compete in, with the usual direction: columns of the store, on validation; `seconds` is the cost."""
+
+
+def _one_of(kind: str, names: tuple[str, ...]) -> Any:
+    def known(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"unknown {kind} {name!r}{did_you_mean(name, names)} (known: {', '.join(names)})")
+        return name
+
+    return Annotated[str, AfterValidator(known), WithJsonSchema({"enum": list(names)})]
+
+
+Objective: Any = _one_of("measurement", tuple(OBJECTIVES))
+Objectives = Annotated[dict[Objective, Direction], Field(min_length=1)]
+
+
+class Budget(Section):
+    """How much guided trials may take, together. The baselines come on top."""
+
+    trials: int | None = Field(None, gt=0, description="trials that are suggested")
+    epochs: int | None = Field(None, gt=0, description="epochs they train; those of a stopped trial's rest are free")
+    gpu_hours: float | None = Field(None, gt=0, description="GPUs of one trial times the hours of them all")
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Budget:
+        if len(self.given()) != 1:
+            raise ValueError("expected one of trials, epochs and gpu_hours")
+        return self
+
+
+class Search(Section):
+    """Trials that Optuna chooses, one after the other, for several objectives at once."""
+
+    space: Space | None = Field(None, description="what to choose from; without it, from the cells of the grids")
+    budget: Budget = Field(description="when to end")
+    objectives: Objectives = Field({"f1": "max", "epg": "max"}, description="what to trade off, on validation")
+    constraints: dict[Objective, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="how far a measurement may be worse than the baseline's"
+    )
+    sampler: Literal["tpe", "nsga2", "nsga3", "gp", "qmc", "random", "grid"] = Field("tpe", description="how to choose")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the choices; not of the trials")
+
+
+class EarlyStop(Section):
+    """Ends a trial that adds nothing to the front. It can be continued with --continue-stopped."""
+
+    at: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="epochs after which a trial is judged")
+    rule: Literal["halving", "curve"] = Field("halving", description="who goes on: the best share, or whoever may add")
+    keep: float = Field(0.5, gt=0, lt=1, description="halving: the share that goes on each time")
+    objectives: Objectives = Field({"f1": "max", "epg": "max"}, description="as of a search; a search has its own")
+    per: list[_one_of("field", AXES)] = Field([], description="fields whose values do not compete, such as loss")  # type: ignore[valid-type]
+
+
 class ProbeEntry(Section):
     """A further attribution and depth to measure every trial at."""
 
@@ -267,4 +362,6 @@ class Sweep(Section):
     guided: Settings = Field(Settings(), description="settings of the guided stage")
     probes: list[ProbeEntry] = Field([], description="where else to measure, beside each trial's own attribution")
     scales: dict[str, Scale] = Field({}, description="other sizes of the sweep by name, as in --scale smoke")
-    grids: list[Grid] = Field(min_length=1, description="the trials are the union of these grids")
+    grids: list[Grid] = Field([], min_length=1, description="the trials are the union of these grids")
+    search: Search | None = Field(None, description="choose trials one after the other instead of all of a grid")
+    early_stop: EarlyStop | None = Field(None, description="end trials that add nothing to the front")

@@ -28,6 +28,9 @@ class Listener(Protocol):
     def finished(self, trial: Trial) -> None:
         """The record is published."""
 
+    def stopped(self, trial: Trial) -> None:
+        """The trial was stopped early; what it did is kept."""
+
     def failed(self, trial: Trial, error: str) -> None:
         """The trial ended with this error."""
 
@@ -40,7 +43,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True)
 class Agenda:
-    """What a run has before it: plan minus done, minus what failed and what would start from that.
+    """What a run has before it: plan minus done, minus what was stopped, what failed and what would start from that.
 
     `causes` of the failed attempts at a trial, the first first, that decide what follows the next failure; of those
     up to the number in `forgiven` the user wants no account.
@@ -52,6 +55,17 @@ class Agenda:
     to_run: tuple[Trial, ...]
     causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forgiven: Mapping[str, int] = field(default_factory=dict)
+    stopped: frozenset[str] = frozenset()
+
+    @property
+    def total(self) -> int:
+        """How many trials there are."""
+        return len(self.done | self.failed | self.blocked | self.stopped) + len(self.to_run)
+
+    @property
+    def wanting(self) -> bool:
+        """Whether there is anything to run."""
+        return bool(self.to_run)
 
     def schedule(self) -> Schedule:
         """A fresh schedule of what is to run."""
@@ -70,12 +84,13 @@ class Outcome:
     code: int = 0
 
 
-def agenda(plan: Plan, store: Store, retry: Collection[str] = ()) -> Agenda:
+def agenda(plan: Plan, store: Store, retry: Collection[str] = (), continue_stopped: bool = False) -> Agenda:
     """Compare a plan with what is stored.
 
     Args:
         retry: causes of failure (of `retry.RETRIABLE`) whose trials are to be run again; "all" for every one.
             A trial that failed by another cause, which says nothing about the trial, is always run again.
+        continue_stopped: run trials to their end that were stopped early.
     """
     done = frozenset(store.done(plan.trials))
     attempts = store.attempts()
@@ -97,5 +112,7 @@ def agenda(plan: Plan, store: Store, retry: Collection[str] = ()) -> Agenda:
         and policy.given_up(trial, plan.resources, causes[trial.id], later=True)
     )
     blocked = frozenset(trial.id for trial in plan.trials if trial.parent in failed) - done - failed
-    to_run = tuple(trial for trial in plan.trials if trial.id not in done | failed | blocked)
-    return Agenda(done, failed, blocked, to_run, causes, forgiven)
+    stopped = frozenset() if continue_stopped else frozenset(store.stopped() & {t.id for t in plan.trials}) - done
+    out = done | failed | blocked | stopped
+    to_run = tuple(trial for trial in plan.trials if trial.id not in out)
+    return Agenda(done, failed, blocked, to_run, causes, forgiven, stopped)

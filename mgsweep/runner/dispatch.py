@@ -48,7 +48,7 @@ class _Running:
 
 
 class Dispatch:
-    """Every attempt handed out by `next` is given back by `finished`, `failed` or `left`."""
+    """Every attempt handed out by `next` is given back by `finished`, `failed`, `cut` or `left`."""
 
     def __init__(
         self,
@@ -107,6 +107,7 @@ class Dispatch:
                 self._elsewhere.append(trial)
             elif why := self._account.why_not(trial, self._in_progress()):
                 self._too_big[trial.id] = why
+                self._schedule.refuse(trial)
             else:
                 return self._attempt(trial)
         self._dry = True
@@ -165,6 +166,16 @@ class Dispatch:
         self._bugs.clear()
         self._finished += 1
         self._listener.finished(trial)
+
+    def cuts(self, trial: Trial, epoch: int) -> bool:
+        """Whether it is to be stopped early, after an epoch that is safe on disk. Then `cut` gives it back."""
+        return self._schedule.stops(trial, epoch)
+
+    def cut(self, trial: Trial) -> None:
+        """It was stopped early."""
+        self._back(trial)
+        self._schedule.stop(trial)
+        self._listener.stopped(trial)
 
     def left(self, trial: Trial, error: BaseException | None = None) -> None:
         """It ended before its end and nothing is wrong: the run stops, or (`Busy`) another driver has the trial."""

@@ -42,11 +42,14 @@ def run(
 def _run(attempt: Attempt, dispatch: Dispatch, places: Places, threads: int, training: Training) -> None:
     trial = attempt.trial
     dispatch.begun(trial)
+    cut = False
     epochs = execute(trial, places, threads, training, attempt.share.memory, attempt.over)
     try:
         with closing(epochs):
             for row in epochs:
                 dispatch.progressed(trial, row)
+                if cut := dispatch.cuts(trial, int(row["epoch"])):
+                    break
                 if dispatch.stop.asked:
                     return dispatch.left(trial)
     except Busy as busy:
@@ -54,4 +57,4 @@ def _run(attempt: Attempt, dispatch: Dispatch, places: Places, threads: int, tra
     except Exception as error:
         dispatch.failed(trial, failure(error))
     else:
-        dispatch.finished(trial)
+        dispatch.cut(trial) if cut else dispatch.finished(trial)

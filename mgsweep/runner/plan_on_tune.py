@@ -41,6 +41,7 @@ class PlanSearcher(Searcher):
         super().__init__()
         self._dispatch = dispatch
         self.trials: dict[str, Trial] = {}
+        self.cut: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a string
         """The next attempt as Tune's config."""
@@ -104,15 +105,17 @@ class TrialRun(tune.Trainable):
 
 
 class Order(FIFOScheduler):
-    """Ends trials when the run is to stop, and has Tune forget those that ended: it would keep them all in memory."""
+    """Ends trials early, or when the run is to stop; has Tune forget those that ended: it would keep them in memory."""
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    def __init__(self, searcher: PlanSearcher, dispatch: Dispatch) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._dispatch = dispatch
+        self._searcher, self._dispatch = searcher, dispatch
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         """After each epoch: go on, or stop here."""
-        stop = self._dispatch.stop.asked
+        if "epoch" in result and self._dispatch.cuts(self._searcher.trials[trial.trial_id], int(result["epoch"])):
+            self._searcher.cut.add(trial.trial_id)
+        stop = self._dispatch.stop.asked or trial.trial_id in self._searcher.cut
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
@@ -151,12 +154,14 @@ class Relay(tune.Callback):
         self._dispatch.begun(self._searcher.trials[trial.trial_id])
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
-        if not result.get("done"):
+        if "epoch" in result:  # none at the end of the trial
             self._dispatch.progressed(self._searcher.trials[trial.trial_id], result)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         ours = self._searcher.trials.pop(trial.trial_id)
-        if (trial.last_result or {}).get("done"):
+        if trial.trial_id in self._searcher.cut:
+            self._dispatch.cut(ours)
+        elif "epoch" not in (last := trial.last_result or {}) and last.get("done"):
             self._dispatch.finished(ours)
         else:
             self._dispatch.left(ours)
@@ -226,7 +231,7 @@ def tuner(dispatch: Dispatch, places: Places, resources: Resources, training: Tr
         ),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=Order(dispatch),
+            scheduler=Order(searcher, dispatch),
             num_samples=-1,
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),

@@ -11,7 +11,7 @@ from mgsweep.trial import Trial
 class Schedule:
     """The trials still to run: parents before children, a child of a failed parent never.
 
-    Every trial handed out by `next` must be given back by `finish`, `fail` or `again`.
+    Every trial handed out by `next` must be given back by `finish`, `fail`, `again` or `stop`.
     """
 
     def __init__(self, trials: Iterable[Trial], done: Collection[str] = (), failed: Collection[str] = ()) -> None:
@@ -51,6 +51,17 @@ class Schedule:
         """The trial failed in a way that another attempt may mend: it is ready again, after the others."""
         del self.running[trial.id]
         self._ready.append(trial)
+
+    def refuse(self, trial: Trial) -> None:
+        """The trial is more than the run may still use: it is not begun, and stays unfinished."""
+
+    def stops(self, trial: Trial, epoch: int) -> bool:
+        """Whether the trial is to end here, after an epoch that is safe on disk. Here none is."""
+        return False
+
+    def stop(self, trial: Trial) -> None:
+        """The trial was stopped early: it runs no more, and nothing starts from it."""
+        del self.running[trial.id]
 
     def _block(self, parent: str) -> None:
         for child in self._waiting.pop(parent, ()):

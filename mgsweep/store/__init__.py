@@ -9,6 +9,7 @@
                progress.parquet    the rows so far, in the record's columns
                lease.<n>           held by the process that trains the trial; of several the highest counts
   checkpoints/<id>/<epoch>.pt      weights that children and later measurements need
+  stopped/<id>.parquet             the rows of a trial that was stopped early, and stands where running/<id> left it
   failed/<id>.<attempt>.json       why an attempt failed
   damaged/<file>.<8 digits>        what could not be trusted and was moved out of the way; beside it .reason
   gallery/<id>.parquet             attribution maps of a few test images (`store.gallery`)
@@ -32,7 +33,7 @@ from mgsweep import durable
 from mgsweep.errors import StoreError
 from mgsweep.store import leases
 from mgsweep.store.asked import to_rows, to_trials
-from mgsweep.store.columns import conformed, table
+from mgsweep.store.columns import SCHEMA, conformed, table
 from mgsweep.store.files import LEFT_OUT, Files, log
 from mgsweep.store.leases import Busy, Holder, Lease
 from mgsweep.store.records import Records
@@ -70,15 +71,19 @@ class Store:
         """
         trials = list(trials)
         try:
-            with durable.locked(self.path / ".plan.lock"):  # two runs may begin at the same time
-                rows = {row["id"]: row for row in self._asked_before()} | to_rows(trials)
-                durable.write(self.path, "sweep.yaml", sweep_text.encode())
-                self._files.write_table("plan.parquet", pa.Table.from_pylist(list(rows.values())), "plan")
+            durable.write(self.path, "sweep.yaml", sweep_text.encode())
+            self.plan(trials)
             self._clear_up(trials)
         except OSError as error:
             raise StoreError(
                 f"{self.path}: cannot write results here: {error.strerror}; choose another --store"
             ) from None
+
+    def plan(self, trials: Iterable[Trial]) -> None:
+        """Add trials to the plan, behind those that are in it."""
+        with durable.locked(self.path / ".plan.lock"):  # two runs may add to it at the same time
+            rows = {row["id"]: row for row in self._asked_before()} | to_rows(trials)
+            self._files.write_table("plan.parquet", pa.Table.from_pylist(list(rows.values())), "plan")
 
     def planned(self) -> list[Trial]:
         """Every trial ever asked of this sweep. None if the plan cannot be trusted, which is said."""
@@ -156,13 +161,16 @@ class Store:
         """Whether there is a record, to be trusted or not."""
         return self._records.exists(trial_id)
 
-    def rows(self, trial_id: str) -> list[dict[str, Any]]:
+    def rows(self, trial_id: str, columns: Sequence[str] = SCHEMA.names) -> list[dict[str, Any]]:
         """The rows of a record, as written.
+
+        Args:
+            columns: those to read, `id` among them.
 
         Raises:
             Damaged: there is no record that can be trusted.
         """
-        rows: list[dict[str, Any]] = self._records.read(trial_id).to_pylist()
+        rows: list[dict[str, Any]] = self._records.read(trial_id, columns).to_pylist()
         return rows
 
     def select(self, columns: Sequence[str], split: str) -> list[dict[str, Any]]:
@@ -183,14 +191,36 @@ class Store:
         """What all records together took, in seconds."""
         return self._records.seconds()
 
-    def frame(self) -> pd.DataFrame:
-        """All records as one tidy table: a row per (trial, epoch, split, probe). Says which cannot be trusted."""
-        frame: pd.DataFrame = self.table().to_pandas()
+    def frame(self, stopped: bool = False) -> pd.DataFrame:
+        """All records as one tidy table: a row per (trial, epoch, split, probe). Says which cannot be trusted.
+
+        Args:
+            stopped: with the trials that were stopped early too, and a column `stopped` that tells them apart.
+        """
+        whole = self.table()
+        if not stopped:
+            frame: pd.DataFrame = whole.to_pandas()
+            return frame
+        short = pa.concat_tables(self._short(folder) for folder in ("", *durable.names(self.path)))
+        continued = pc.is_in(short["id"], pc.unique(whole["id"]))
+        frame = pa.concat_tables([whole, short := short.filter(pc.invert(continued))]).to_pandas()
+        frame["stopped"] = [False] * len(whole) + [True] * len(short)
         return frame
 
     def table(self) -> pa.Table:
-        """The same for Arrow."""
+        """All records, for Arrow."""
         return pa.concat_tables([records.table() for records in self._everywhere()])
+
+    def _short(self, folder: str = "", only: str | None = None) -> pa.Table:
+        """The rows of all trials that were stopped early, or of one."""
+        tables = [table([])]
+        names = [f"{only}.parquet"] if only else durable.names(self.path / folder / "stopped")
+        for name in (name for name in names if name.endswith(".parquet")):
+            try:
+                tables.append(self._files.record(os.path.join(folder, "stopped", name)))
+            except Damaged as damaged:
+                log.warning(LEFT_OUT, damaged)
+        return pa.concat_tables(tables)
 
     def _everywhere(self) -> Iterator[Records]:
         """The records here, and if this is a folder of sweeps, theirs."""
@@ -311,6 +341,25 @@ class Store:
         elif (self.path / f"running/{trial_id}/{generation}").exists():
             self._files.set_aside(f"running/{trial_id}/{generation}", reason)
 
+    # Trials that were stopped early
+
+    def stop(self, trial_id: str) -> None:
+        """Mark a trial as stopped, with its rows so far. Only the run that decides so; no worker is ahead of it."""
+        self._files.write_table(_stopped(trial_id), table(self.progress(trial_id)), trial_id)
+
+    def stopped(self) -> set[str]:
+        """Ids of the trials that were stopped early and have no record."""
+        names = {Path(name).stem for name in durable.names(self.path / "stopped") if name.endswith(".parquet")}
+        return {trial_id for trial_id in names if self._records.flaw(trial_id)}
+
+    def rows_of_stopped(self, trial_id: str) -> list[dict[str, Any]]:
+        """The rows of a stopped trial; none if they cannot be trusted, which is said."""
+        return list(self._short(only=trial_id).to_pylist())
+
+    def go_on(self, trial_id: str) -> None:
+        """Take the mark away: the trial is an interrupted one, which the next run takes up."""
+        durable.remove(self.path, _stopped(trial_id))
+
     # Weights
 
     def weights(self, trial_id: str, epoch: int) -> bytes:
@@ -369,12 +418,16 @@ class Store:
         """Every file there is of a trial."""
         patterns = [f"trials/{trial_id}.parquet", f"running/{trial_id}/*", f"checkpoints/{trial_id}/*"]
         patterns += [f"failed/{trial_id}.*", f"damaged/*{trial_id}.*", f"gallery/{trial_id}.parquet"]
-        patterns += [f"logs/{trial_id}.log"]
+        patterns += [f"stopped/{trial_id}.parquet", f"logs/{trial_id}.log"]
         return [file for pattern in patterns for file in sorted(self.path.glob(pattern))]
 
     def log(self, trial_id: str) -> Path:
         """The file that a trial's log goes to, in a folder that is there."""
         return durable.place(self.path, f"logs/{trial_id}.log")
+
+
+def _stopped(trial_id: str) -> str:
+    return f"stopped/{trial_id}.parquet"
 
 
 def _weights(trial_id: str, epoch: int) -> str:

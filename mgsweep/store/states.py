@@ -8,7 +8,7 @@ from typing import Any
 
 from mgsweep.store import Store
 
-STATES = ("done", "running", "stale", "interrupted", "failed", "waiting")
+STATES = ("done", "stopped", "running", "stale", "interrupted", "failed", "waiting")
 """Every trial is in one. Stale is one that a process holds, but that has saved nothing for much longer than it used to;
 waiting has not begun."""
 
@@ -75,8 +75,9 @@ class Look:
 def look(store: Store) -> Look:
     """Look at a sweep."""
     epochs, done, failures = store.planned_epochs(), store.finished(), store.failures()
+    stopped = store.stopped()
     progress = {name: _progress(store, name, epochs[name]) for name in store.begun() if name in epochs}
-    states = {name: _state(name, done, progress, failures) for name in epochs}
+    states = {name: "stopped" if name in stopped else _state(name, done, progress, failures) for name in epochs}
     return Look(epochs, states, progress, {n: f for n, f in failures.items() if n in epochs}, store.seconds())
 
 

@@ -37,7 +37,7 @@ ALIKE = {"iou-f1", "held-out-iou-f1", "on-object-epg", "epg-map", "iou-map", "ba
 
 def full(name: str) -> pd.DataFrame:
     """A store that fills the figure."""
-    return rich() if name in RICH else pictures() if FIGURES[name].pictures else small()
+    return rich() if name in RICH else pictures() if FIGURES[name].reads == "pictures" else small()
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -54,7 +54,7 @@ DEEPER = small().query("probe_depth == 'input' or split == 'train'")
 
 def one_page(name: str) -> pd.DataFrame:
     """A store that fills a page of the figure, or two for backbones of their own."""
-    return pictures() if FIGURES[name].pictures else DEEPER if name == "depths" else AT_INPUT[name in RICH]
+    return pictures() if FIGURES[name].reads == "pictures" else DEEPER if name == "depths" else AT_INPUT[name in RICH]
 
 
 @pytest.mark.parametrize("name", FIGURES)
