@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import names, style
-from analysis.progress import progress
+from analysis.progress import COLUMNS, progress
 
 PAGE = ("dataset",)
 REACHED: dict[str, Any] = {"color": "#0072B2", "linestyle": "-"}
@@ -25,8 +25,9 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         `dataset` and the columns of `analysis.progress.progress`; empty if no guided trial was validated.
     """
-    pages = [progress(page).assign(dataset=name) for name, page in frame.groupby("dataset")]
-    told = pd.concat(pages, ignore_index=True) if pages else progress(frame).assign(dataset=None)
+    if frame.empty:
+        return pd.DataFrame(columns=[*COLUMNS, *PAGE])
+    told = pd.concat([progress(page).assign(dataset=name) for name, page in frame.groupby("dataset")])
     return told[told["hypervolume"].groupby(told["dataset"]).transform("max") > 0]
 
 

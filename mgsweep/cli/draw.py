@@ -15,6 +15,8 @@ from mgsweep.cli.options import RESULTS, StoredSweep, StoreFolder, SweepFile, st
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from analysis.outputs import Line
     from mgsweep.store import Store
 
@@ -43,7 +45,7 @@ def figures(
     look = Look(venue, style)
     look.check()
     folder = out / results.path.name
-    readers = {
+    readers: dict[str, Callable[[], DataFrame]] = {
         "records": results.frame,
         "stopped": partial(results.frame, stopped=True),
         "pictures": Gallery(results.path).frame,

@@ -105,6 +105,11 @@ class Mirrored:
         self._first.finished(trial)
         self._tell("finished", trial)
 
+    def stopped(self, trial: Trial) -> None:
+        """Pass it on: what is told of it ends here."""
+        self._first.stopped(trial)
+        self._tell("finished", trial)
+
     def failed(self, trial: Trial, error: str) -> None:
         """Pass it on."""
         self._first.failed(trial, error)

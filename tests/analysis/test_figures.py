@@ -17,7 +17,7 @@ from mgsweep.errors import UnknownName
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "figures"
 HOSTILE = ("$x_1$ 100% \\frac{$ ^_~#& <script>alert(1)</script> \N{GRINNING FACE} ../../\n" * 5)[:300]
-ON_VALIDATION = ("checkpoints", "curves", "cost-gain")
+ON_VALIDATION = ("search", "checkpoints", "curves", "cost-gain")
 RICH = (
     "held-out-iou-f1",
     "on-object-epg",
