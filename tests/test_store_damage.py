@@ -88,7 +88,7 @@ def test_a_damaged_record_is_set_aside_with_the_reason(tmp_path: Path) -> None:
     assert {moved, reason} <= set(store.files(GUIDED.id))
 
 
-def test_a_file_in_the_place_of_another_is_noticed(tmp_path: Path) -> None:
+def test_b60_a_file_in_the_place_of_another_is_noticed(tmp_path: Path) -> None:
     """As copies by hand, by a synchronising tool or by a repaired file system leave them."""
     store = Store(tmp_path)
     store.commit(BASELINE.id, [row(BASELINE)])
@@ -99,6 +99,10 @@ def test_a_file_in_the_place_of_another_is_noticed(tmp_path: Path) -> None:
     assert store.finished() == {BASELINE.id}
     with pytest.raises(Damaged, match="does not match its seal"):
         store.weights(BASELINE.id, 2)
+    (tmp_path / "checkpoints" / GUIDED.id).mkdir()
+    shutil.copy(tmp_path / "checkpoints" / BASELINE.id / "0001.pt", tmp_path / "checkpoints" / GUIDED.id / "0001.pt")
+    with pytest.raises(Damaged, match="does not match its seal"):
+        store.weights(GUIDED.id, 1)
 
 
 def test_a_copied_store_is_valid(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from torch import Tensor
 from mgsweep.errors import InvalidInput
 from mgsweep.guidance.models import MODELS, build, sources, weights
 from mgsweep.guidance.models.sources import PUBLISHED, WeightsFile
-from mgsweep.guidance.models.weights import initial, load
+from mgsweep.guidance.models.weights import initial, load, read
 
 SHAPES = json.loads((GOLDEN / "state_dict_shapes.json").read_text())
 
@@ -59,7 +60,7 @@ FORMS = ("as published", "as ours", "wrapped", "of a classifier")
 @pytest.mark.parametrize(
     ("name", "form"), [(name, form) for name in SHAPES for form in (FORMS if "18" in name else FORMS[:1])]
 )
-def test_published_names_become_ours(name: str, form: str, tmp_path: Path) -> None:
+def test_b59_published_names_become_ours(name: str, form: str, tmp_path: Path) -> None:
     """A file with the published tensors, with 1000 classes, as any of its authors' scripts would have saved it."""
     model, backbone = name.split("_")
     generator = torch.Generator().manual_seed(0)
@@ -106,7 +107,7 @@ def test_weights_of_a_package_are_found_and_fit() -> None:
 # What does not fit
 
 
-def test_everything_that_does_not_fit_is_listed(tmp_path: Path) -> None:
+def test_b56_b57_everything_that_does_not_fit_is_listed(tmp_path: Path) -> None:
     state = dict(filled("vanilla").network.state_dict())
     state["conv1.weight"] = torch.zeros(1)
     state["conv7.weight"] = state.pop("layer1.0.conv1.weight")
@@ -129,7 +130,7 @@ def test_everything_that_does_not_fit_is_listed(tmp_path: Path) -> None:
     assert {problem.where for problem in caught.value.problems} == {str(file.path)}
 
 
-def test_another_architecture_is_refused(tmp_path: Path) -> None:
+def test_b56_another_architecture_is_refused(tmp_path: Path) -> None:
     file = saved(filled("xdnn", "resnet10").network.state_dict(), tmp_path / "file.pth")
     with pytest.raises(InvalidInput, match=r"bn1.running_mean is missing"):
         initial("vanilla", "resnet10", file)
@@ -145,11 +146,26 @@ class Malicious:
         return os.mkdir, (str(self.made),)
 
 
-def test_a_pickle_that_runs_code_is_refused_and_does_not(tmp_path: Path) -> None:
+def test_b55_a_pickle_that_runs_code_is_refused_and_does_not(tmp_path: Path) -> None:
     file = saved({"conv1.weight": Malicious(tmp_path / "made")}, tmp_path / "file.pth")
     with pytest.raises(InvalidInput, match=r"refused: it asks for posix\.mkdir, and a file that may run code is not"):
         initial("vanilla", "resnet10", file)
     assert not (tmp_path / "made").exists()
+
+
+def test_b58_a_tensor_larger_than_its_file(tmp_path: Path) -> None:
+    """Sizes are numbers in the file. Believing them would ask for four terabytes."""
+    path, lying = tmp_path / "file.pth", tmp_path / "lying.pth"
+    torch.save({"conv1.weight": torch.zeros(4)}, path)
+    with zipfile.ZipFile(path) as honest, zipfile.ZipFile(lying, "w") as forged:
+        for info in honest.infolist():
+            content = honest.read(info)
+            if info.filename.endswith("data.pkl"):
+                assert content.count(b"K\x04") == 2  # of the storage, of the tensor
+                content = content.replace(b"K\x04", b"\x8a\x06" + (2**40).to_bytes(6, "little"))
+            forged.writestr(info.filename, content)
+    with pytest.raises(InvalidInput, match="not a readable file of weights"):
+        read(lying)
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
