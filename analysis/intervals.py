@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -32,9 +33,14 @@ def bootstrap(
     known = known[~np.isnan(known)]
     if known.size == 0:
         return float("nan"), float("nan")
-    drawn = np.random.default_rng(SEED).integers(known.size, size=(RESAMPLES, known.size))
-    low, high = np.quantile(statistic(known[drawn], axis=1), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(statistic(known[_drawn(known.size)], axis=1), [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+@cache
+def _drawn(count: int) -> NDArray[np.int64]:
+    """The resamples (RESAMPLES, count) of so many values, as indices."""
+    return np.random.default_rng(SEED).integers(count, size=(RESAMPLES, count))
 
 
 def summaries(rows: pd.DataFrame, keys: Sequence[str], measures: Sequence[str]) -> pd.DataFrame:

@@ -35,31 +35,40 @@ CELL = tuple(key for key in CONFIG if key != "lambda_loc")
 EXPERIMENT = tuple(key for key in CELL if key not in ("seed", "parent"))
 
 
-def measurements(frame: pd.DataFrame, guided: bool, how: Literal["inner", "left"]) -> pd.DataFrame:
+def measurements(
+    frame: pd.DataFrame,
+    guided: bool,
+    how: Literal["inner", "left"],
+    columns: Sequence[str] = CONFIG,
+    metrics: Sequence[str] = METRICS,
+) -> pd.DataFrame:
     """Validation and test side by side, of the guided trials or of the baselines.
 
     Args:
         how: `left` keeps the epochs without a test row, `inner` leaves them out.
+        columns: what to tell of each trial, and `metrics` of each epoch; of a million epochs all of it is much.
 
     Returns:
         One row per (trial, epoch, probe) with the columns of `fronts`, in their order.
     """
-    trials, probes, rows = _numbered(frame, guided)
+    trials, probes, rows = _numbered(frame, guided, metrics)
     key = ["trial", "probe", "epoch"]
     rows = rows.drop_duplicates([*key, "split"])  # two sweeps of one store may hold the same trial
-    test = rows.loc[rows["split"] == "test", [*key, *METRICS]]
+    test = rows.loc[rows["split"] == "test", [*key, *metrics]]
     val = rows[rows["split"] == "val"].drop(columns="split")
     both = val.merge(test, on=key, how=how, suffixes=("_val", ""))
     both = both.join(trials[["cell", "lambda_loc"]], on="trial")
     both = both.sort_values(["cell", "probe", "lambda_loc", "epoch", "trial"], ignore_index=True)
-    configs = trials[[*CONFIG]].take(both["trial"].to_numpy()).reset_index(drop=True)
+    configs = trials[[*columns]].take(both["trial"].to_numpy()).reset_index(drop=True)
     places = probes.take(both["probe"].to_numpy()).reset_index(drop=True)
     ids = trials["id"].take(both["trial"].to_numpy()).reset_index(drop=True)
-    scores = both[[f"{name}_val" for name in METRICS] + [*METRICS]]
+    scores = both[[f"{name}_val" for name in metrics] + [*metrics]]
     return pd.concat([ids, both["epoch"], places, configs, scores], axis=1)
 
 
-def _numbered(frame: pd.DataFrame, guided: bool) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _numbered(
+    frame: pd.DataFrame, guided: bool, metrics: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Trials, probes, and what was measured, which refers to them by number.
 
     A million rows are joined and sorted in a second by a few integers, in a dozen by two dozen columns of text. Numbers
@@ -67,14 +76,14 @@ def _numbered(frame: pd.DataFrame, guided: bool) -> tuple[pd.DataFrame, pd.DataF
 
     Returns:
         `id`, CONFIG and the number of the `cell` of each trial; PROBE; and rows of `trial` and `probe` (places in the
-        former two), `epoch`, `split` and METRICS.
+        former two), `epoch`, `split` and `metrics`.
     """
     asked = frame.reindex(columns=["probe_attribution", "loss", "split"])
     wanted = asked["probe_attribution"].notna() & ((asked["loss"] != "none") == guided)
     wanted &= asked["split"].isin(("val", "test"))
-    types = dict.fromkeys(METRICS, "float64") | dict.fromkeys(["id", "split", *PROBE], "str")
+    types = dict.fromkeys(metrics, "float64") | dict.fromkeys(["id", "split", *PROBE], "str")
     places = np.flatnonzero(wanted)
-    rows = frame.reindex(columns=["id", "epoch", *PROBE, "split", *METRICS]).take(places).astype(types)
+    rows = frame.reindex(columns=["id", "epoch", *PROBE, "split", *metrics]).take(places).astype(types)
     firsts = places[~rows["id"].duplicated().to_numpy()]
     trials = frame.reindex(columns=["id", *CONFIG]).take(firsts).astype(dict.fromkeys(NAMES, "str"))
     trials = trials.sort_values("id", ignore_index=True)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from test_store import BASELINE, GUIDED, row
 
-from mgsweep.listings import by_sweep
+from mgsweep.listings.sweeps import by_sweep
 from mgsweep.store import Damaged, Store, tables
 from mgsweep.store.columns import table
 from mgsweep.store.states import state_of

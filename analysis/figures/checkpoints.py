@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import style, tradeoff
-from analysis.figures.points import SETTING, beside_baselines, losses, subject, usual
+from analysis.figures.points import SETTING, TOLD, beside_baselines, losses, subject, usual
 from analysis.selection import PROBE, at_own_probe, fronts, measurements
 
 PAGE = SETTING
@@ -38,16 +38,19 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
         PLOTTED: for each metric of the rows one row for each baseline and each (trial, epoch), with `on_front` where
         it is a member of that metric's front; empty if no guided trial was measured on validation.
     """
-    return pd.concat([_with_front(frame, metric) for metric in ("epg", "iou")], ignore_index=True)
+    columns = list(dict.fromkeys([*PLOTTED, "parent", *PROBE]))
+    points = usual(
+        at_own_probe(measurements(frame, guided=True, how="left", columns=TOLD, metrics=("f1", "epg", "iou")))
+    )
+    points = points.reindex(columns=[name for name in columns if name not in ("metric", "on_front")])
+    return pd.concat([_with_front(points, frame, metric) for metric in ("epg", "iou")], ignore_index=True)
 
 
-def _with_front(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    points = usual(at_own_probe(measurements(frame, guided=True, how="left")))
+def _with_front(points: pd.DataFrame, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     key = ["id", "epoch", *PROBE]
-    chosen = pd.MultiIndex.from_frame(fronts(frame, ("f1", metric))[key])
-    points = beside_baselines(points, frame, ["f1_val", f"{metric}_val"])
-    on_front = pd.MultiIndex.from_frame(points[key]).isin(chosen)
-    return points.assign(metric=metric, on_front=on_front)[PLOTTED]
+    members = fronts(frame, ("f1", metric))[key].assign(on_front=True)
+    points = beside_baselines(points, frame, ["f1_val", f"{metric}_val"]).merge(members, on=key, how="left")
+    return points.assign(metric=metric, on_front=points["on_front"].notna())[PLOTTED]
 
 
 @style.paper()

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures import names, style, trajectories
-from analysis.figures.points import SETTING, beside_baselines, losses, subject, usual
-from analysis.selection import at_own_probe, measurements
+from analysis.figures.points import SETTING, TOLD, beside_baselines, losses, subject, usual
+from analysis.selection import PROBE, at_own_probe, measurements
 
 PAGE = trajectories.PAGE
 METRICS = ("epg_val", "f1_val")
@@ -27,8 +27,8 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
         PLOTTED: one row for each baseline, at its best epoch, and for each epoch of each guided trial; empty if none
         was measured on validation.
     """
-    points = usual(at_own_probe(measurements(frame, guided=True, how="left")))
-    return beside_baselines(points, frame, METRICS)[PLOTTED]
+    points = usual(at_own_probe(measurements(frame, guided=True, how="left", columns=TOLD, metrics=("f1", "epg"))))
+    return beside_baselines(points[[*PLOTTED, "parent", *PROBE]], frame, METRICS)[PLOTTED]
 
 
 @style.paper()

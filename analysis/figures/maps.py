@@ -56,7 +56,9 @@ def data(frame: pd.DataFrame, key: str, but: str | None = None) -> pd.DataFrame:
     guided = guided[(guided["probe_attribution"] == guided["attribution"]) & (guided["probe_depth"] == guided["depth"])]
     starts = frame[frame["loss"] == "none"]
     starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])
-    starts = starts[starts["id"].isin(guided["parent"])].merge(guided[[*SETTING]].drop_duplicates(), on=[*SETTING])
+    starts = starts[starts["id"].isin(guided["parent"].unique())].merge(
+        guided[[*SETTING]].drop_duplicates(), on=[*SETTING]
+    )
     chosen = pd.concat([_chosen(starts, starts, "loss"), _chosen(guided, starts, key)], ignore_index=True)
     chosen["column"] = chosen[key].astype("str").where(chosen["loss"] != "none", "none")
     shown = chosen[[*PLOTTED, *PICTURE, "epg", "probability"]]

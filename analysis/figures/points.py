@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from analysis.figures import names
@@ -16,13 +17,14 @@ ANNOTATION = ("bbox_fraction", "bbox_dilation", "guidance_source", "guidance_reg
 COLUMN = ("model", "backbone", "attribution")
 SETTING = ("dataset", *COLUMN, "depth")
 
+# Of a trial's configuration, what is plotted and chosen by.
+TOLD = (*SETTING, "loss", "lambda_loc", *ANNOTATION, "seed", "parent")
+
 
 def usual(points: pd.DataFrame, but: str | None = None) -> pd.DataFrame:
     """The points annotated as usual: all boxes, undilated, pulling inside. With `but`, that key may differ."""
-    for key in ANNOTATION:
-        if key != but:
-            points = points[points[key] == _default(key)]
-    return points
+    as_usual = [points[key] == _default(key) for key in ANNOTATION if key != but]
+    return points[np.logical_and.reduce(as_usual)]
 
 
 def varied(points: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -44,7 +46,7 @@ def beside_baselines(points: pd.DataFrame, frame: pd.DataFrame, metrics: Sequenc
     """
     points = points.dropna(subset=metrics)
     starts = baselines(frame).dropna(subset=metrics)
-    starts = starts[starts["id"].isin(points["parent"])]
+    starts = starts[starts["id"].isin(points["parent"].unique())]
     starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])
     place = ["dataset", "model", "backbone", *PROBE]
     starts = starts.merge(points[place].drop_duplicates(), on=place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -31,25 +31,26 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
         See `rows.summarised`; areas are in [0, 1].
     """
     areas = [_areas(frame, metric) for metric in ("epg", "iou")]
-    found = areas[0].merge(areas[1], how="outer", on=[*OF])
-    return rows.summarised(found, [*MEASURES])
+    return rows.summarised(pd.concat(areas, ignore_index=True), [*MEASURES])
 
 
 def _areas(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row for each seed of an experiment: OF, `metric` and `<metric>_beyond`."""
     members = beside_baselines(at_own_probe(fronts(frame, ("f1", metric))), frame, ["f1", metric])
-    starts = members[members["loss"] == "none"].set_index(["id", *SETTING])[["f1", metric]]
-    columns = [*OF, metric, f"{metric}_beyond"]
-    return pd.DataFrame(_each(members[members["loss"] != "none"], starts, metric), columns=columns)
-
-
-def _each(members: pd.DataFrame, starts: pd.DataFrame, metric: str) -> Iterator[tuple[object, ...]]:
-    for key, front in members.groupby([*OF], dropna=False, sort=False):
-        points = front[["f1", metric]]
-        first = front.iloc[0]
-        place = (first["parent"], *(first[name] for name in SETTING))
-        beyond = hypervolume(points, starts.loc[place]) if place in starts.index else float("nan")
-        yield (*key, hypervolume(points, (0.0, 0.0)), beyond)
+    baseline = members["loss"] == "none"
+    starts = members[baseline].set_index(["id", *SETTING])[["f1", metric]]
+    corners = dict(zip(starts.index, starts.to_numpy().tolist(), strict=True))
+    members = members[~baseline].reset_index(drop=True)
+    points = members[["f1", metric]].to_numpy()
+    places = list(members[["parent", *SETTING]].itertuples(index=False, name=None))
+    cells = list(members.groupby([*OF], dropna=False, sort=False).indices.values())
+    areas = [hypervolume(points[cell], (0.0, 0.0)) for cell in cells]
+    beyond = [
+        hypervolume(points[cell], corners[places[cell[0]]]) if places[cell[0]] in corners else float("nan")
+        for cell in cells
+    ]
+    firsts = members[[*OF]].take([cell[0] for cell in cells]).reset_index(drop=True)
+    return firsts.assign(**{metric: areas, f"{metric}_beyond": beyond})
 
 
 def measures(page: pd.DataFrame) -> Mapping[str, Measure]:

@@ -11,6 +11,7 @@ import pandas as pd
 from mgsweep.trial import CONFIG, Trial
 
 DEFAULTS = {key: Trial.model_fields[key].default for key in CONFIG}
+HOSTILE = ("$x_1$ 100% \\frac{$ ^_~#& <script>alert(1)</script> \N{GRINNING FACE} ../../\n" * 5)[:300]
 LAMBDAS = (0.001, 0.005, 0.01)
 MODELS = {"vanilla": "ixg", "bcos": "bcos"}
 DEPTHS = ("input", "final")

@@ -10,13 +10,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic import pictures, rich, small, store
+from synthetic import HOSTILE, pictures, rich, small, store
 
 from analysis.figures import FIGURES, NothingToDraw, save, style
 from mgsweep.errors import UnknownName
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "figures"
-HOSTILE = ("$x_1$ 100% \\frac{$ ^_~#& <script>alert(1)</script> \N{GRINNING FACE} ../../\n" * 5)[:300]
 ON_VALIDATION = ("search", "checkpoints", "curves", "cost-gain")
 RICH = (
     "held-out-iou-f1",

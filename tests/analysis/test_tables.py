@@ -114,7 +114,7 @@ def test_per_class_from_counts() -> None:
     row = printed("per-class", with_classes(small()))[0]
     assert row[0] == "class 0"
     assert row[1] == f"{100 * 2 * 8 / (2 * 8 + 1 + 3):.1f}"
-    assert "25.0" in row  # a sum of 1.5 over 6 pairs
+    assert "27.5" in row  # a sum of 1.65 over 6 pairs
     named = with_classes(small())
     named.attrs["classes"] = {"voc2007": ["cat", "dog"]}
     assert [row[0] for row in printed("per-class", named)[:2]] == ["cat", "dog"]
