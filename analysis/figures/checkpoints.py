@@ -48,9 +48,12 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _with_front(points: pd.DataFrame, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     key = ["id", "epoch", *PROBE]
-    members = fronts(frame, ("f1", metric))[key].assign(on_front=True)
-    points = beside_baselines(points, frame, ["f1_val", f"{metric}_val"]).merge(members, on=key, how="left")
-    return points.assign(metric=metric, on_front=points["on_front"].notna())[PLOTTED]
+    members = fronts(frame, ("f1", metric))[key]
+    points = beside_baselines(points, frame, ["f1_val", f"{metric}_val"])
+    chosen = points[key].reset_index().merge(members, on=key)["index"]
+    return points[[name for name in PLOTTED if name in points]].assign(
+        metric=metric, on_front=points.index.isin(chosen)
+    )[PLOTTED]
 
 
 @style.paper()

@@ -23,8 +23,8 @@ TOLD = (*SETTING, "loss", "lambda_loc", *ANNOTATION, "seed", "parent")
 
 def usual(points: pd.DataFrame, but: str | None = None) -> pd.DataFrame:
     """The points annotated as usual: all boxes, undilated, pulling inside. With `but`, that key may differ."""
-    as_usual = [points[key] == _default(key) for key in ANNOTATION if key != but]
-    return points[np.logical_and.reduce(as_usual)]
+    as_usual = np.logical_and.reduce([points[key] == _default(key) for key in ANNOTATION if key != but])
+    return points if as_usual.all() else points[as_usual]
 
 
 def varied(points: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -44,7 +44,8 @@ def beside_baselines(points: pd.DataFrame, frame: pd.DataFrame, metrics: Sequenc
     Returns:
         The columns of `points`. A baseline's `attribution` and `depth` say where it was measured.
     """
-    points = points.dropna(subset=metrics)
+    known = points[[*metrics]].notna().all(axis=1)
+    points = points if known.all() else points[known]
     starts = baselines(frame).dropna(subset=metrics)
     starts = starts[starts["id"].isin(points["parent"].unique())]
     starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])

@@ -179,6 +179,7 @@ def entries(marks: Mapping[Key, Mark], names: Mapping[Key, str] | None = None) -
 def legend(figure: Figure, entries: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """One legend for the whole figure, on top: names and the keywords of a `Line2D`."""
     handles = [Line2D([], [], label=name, **look) for name, look in entries]
-    longest = max(len(name) for name, _ in entries) + 4  # and the mark before it
-    columns = int(LEGEND_CHARACTERS * figure.get_figwidth() / longest)
-    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, min(len(handles), columns)), frameon=False)
+    lengths = [len(name) + 4 for name, _ in entries]  # and the mark before it
+    room = LEGEND_CHARACTERS * figure.get_figwidth()
+    columns = len(lengths) if sum(lengths) <= room else max(1, int(room / max(lengths)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, frameon=False)
