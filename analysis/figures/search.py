@@ -23,7 +23,7 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
         frame: `Store.frame(stopped=True)`.
 
     Returns:
-        `dataset` and the columns of `analysis.progress.progress`; empty if no guided trial was validated.
+        `dataset` and the columns of `analysis.progress.progress`; empty if no guided trial got above (0, 0).
     """
     if frame.empty:
         return pd.DataFrame(columns=[*COLUMNS, *PAGE])

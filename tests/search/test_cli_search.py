@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 SWEEP = """
 name: hunt
 common: {dataset: shapes, model: bcos, attribution: bcos, depth: final, backbone: resnet10, image_size: 32}
-baseline: {epochs: 1}
+baseline: {epochs: 3, batch_size: 16, learning_rate: 2e-3}
 guided: {epochs: 2}
 search:
   space: {loss: [energy, l1], lambda_loc: {log: [1e-3, 1e-1]}}
