@@ -18,14 +18,16 @@ MEASURES = {
     "f1": Measure("F1 (%) ↑"),
     "mean_ap": Measure("mAP (%) ↑"),
     "epg": Measure("EPG (%) ↑"),
+    "epg_low": Measure("EPG (%) ↓", best="low"),
     "iou": Measure("IoU (%) ↑"),
+    "iou_low": Measure("IoU (%) ↓", best="low"),
 }
 
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
     """Test results, as fractions, of the baselines and of the best epoch over all lambdas; see `rows.summarised`."""
     points = beside_baselines(at_own_probe(best_of_cells(frame)), frame, ["f1"])
-    return rows.summarised(points, [*MEASURES])
+    return rows.summarised(rows.turned(points, ("epg", "iou")), [*MEASURES])
 
 
 def measures(page: pd.DataFrame) -> Mapping[str, Measure]:

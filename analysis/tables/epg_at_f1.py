@@ -29,15 +29,18 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
     baseline = points["loss"] == "none"
     for count in POINTS:
         points[f"-{count}"] = points["epg"].where(baseline | (points["points"] == count))
-    return rows.summarised(points, [f"-{count}" for count in POINTS])
+    names = [f"-{count}" for count in POINTS]
+    return rows.summarised(rows.turned(points, names), [*names, *(f"{name}_low" for name in names)])
 
 
 def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
+    if page["measure"].str.endswith("_low").any():
+        return {f"-{points}_low": Measure(f"EPG at −{points} F1 ↓", best="low") for points in POINTS}
     return {f"-{points}": Measure(f"EPG at −{points} F1 ↑") for points in POINTS}
 
 
 def caption(page: pd.DataFrame) -> str:
     return (
-        f"{rows.about(page)}: test EPG (%) of the kept epoch with the largest EPG on validation whose validation F1 "
+        f"{rows.about(page)}: test EPG (%) of the kept epoch with the best EPG on validation whose validation F1 "
         "is at most so many points below the baseline's."
     )

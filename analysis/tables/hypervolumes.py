@@ -40,7 +40,8 @@ def _areas(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     baseline = members["loss"] == "none"
     starts = members[baseline].set_index(["id", *SETTING])[["f1", metric]]
     corners = dict(zip(starts.index, starts.to_numpy().tolist(), strict=True))
-    members = members[~baseline].reset_index(drop=True)
+    inside = members["guidance_region"] != "outside"  # what is made small has no area above nothing
+    members = members[~baseline & inside].reset_index(drop=True)
     points = members[["f1", metric]].to_numpy()
     places = list(members[["parent", *SETTING]].itertuples(index=False, name=None))
     cells = list(members.groupby([*OF], dropna=False, sort=False).indices.values())

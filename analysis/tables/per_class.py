@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from analysis.classes import by_class
-from analysis.figures import names
 from analysis.figures.points import SETTING, subject
 from analysis.intervals import summaries
 from analysis.tables import rows
@@ -17,7 +17,7 @@ PAGE = SETTING
 GROUP = SETTING
 ROW = ("class",)
 CONTEST = ("class", "metric")
-METRICS = ("f1", "epg")
+METRICS = {"f1": Measure("F1"), "epg": Measure("EPG"), "epg_low": Measure("EPG ↓", best="low")}
 
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
     """
     points = rows.in_order(by_class(frame))
     points = points.assign(variant=rows.variants(points))
-    found = summaries(points, [*SETTING, "class", "variant"], METRICS)
+    found = summaries(rows.turned(points, ("epg",)), [*SETTING, "class", "variant"], [*METRICS])
     found = found.assign(metric=found["measure"], measure=found["variant"] + " " + found["measure"])
     return found.sort_values([*SETTING, "class"], kind="stable", ignore_index=True)
 
@@ -41,8 +41,8 @@ def head(page: pd.DataFrame) -> Mapping[str, str]:
 def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
     found = list(dict.fromkeys(page["measure"]))
     return {
-        name: Measure(f"{name.rpartition(' ')[0]} {names.label(metric)}")
-        for metric in METRICS
+        name: replace(measure, title=f"{name.rpartition(' ')[0]} {measure.title}")
+        for metric, measure in METRICS.items()
         for name in found
         if name.endswith(f" {metric}")
     }

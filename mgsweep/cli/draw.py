@@ -46,7 +46,7 @@ def figures(
     look.check()
     folder = out / results.path.name
     readers: dict[str, Callable[[], DataFrame]] = {
-        "records": results.frame,
+        "records": partial(_with_classes, results),
         "stopped": partial(results.frame, stopped=True),
         "pictures": Gallery(results.path).frame,
     }
@@ -63,17 +63,12 @@ def tables(
 ) -> None:
     """Write the tables of a sweep from its records: LaTeX, Markdown, and the numbers as CSV."""
     from analysis.tables import TABLES, save
-    from mgsweep.store.gallery import Gallery
 
     if list_:
         _list(TABLES)
         return
     chosen, results = _asked(TABLES, sweep, names, store)
-    frame, hung = results.frame(), Gallery(results.path)
-    # Records number the classes; their names come with the pictures.
-    frame.attrs["classes"] = {
-        name: hung.classes(first) for name, first in frame.groupby("dataset")["id"].first().items()
-    }
+    frame = _with_classes(results)
     _write_each([partial(save, name, frame, out / results.path.name) for name in chosen])
 
 
@@ -98,6 +93,16 @@ def gallery(
     for reason in lacking:
         console.print(reason, style="dim", markup=False, soft_wrap=True)
     console.print(f"pictures of {made} trials. Next: mgsweep figures {file} gallery", markup=False, soft_wrap=True)
+
+
+def _with_classes(results: Store) -> DataFrame:
+    """The records, which number the classes; their names come with the pictures."""
+    from mgsweep.store.gallery import Gallery
+
+    frame, hung = results.frame(), Gallery(results.path)
+    firsts = frame.groupby("dataset")["id"].first()
+    frame.attrs["classes"] = {name: hung.classes(first) for name, first in firsts.items()}
+    return frame
 
 
 def _asked(

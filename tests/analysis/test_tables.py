@@ -234,3 +234,21 @@ def test_a_measure_rounds_as_it_prints() -> None:
 
 def test_tables_and_figures_say_what_they_show() -> None:
     assert all(line.shows and line.needs for line in (*TABLES.values(), *FIGURES.values()))
+
+
+@pytest.mark.parametrize(("name", "title"), [("best-f1", "EPG (%) ↓"), ("epg-at-f1", "EPG at −5 F1 ↓")])
+def test_less_is_better_where_guidance_is_outside_of_the_boxes(name: str, title: str) -> None:
+    """On that data set alone, and there of the baseline, too."""
+    here = store(("energy",)).query(
+        "model == 'bcos' and (depth == 'input' or loss == 'none') and probe_depth == 'input'"
+    )
+    outside = here.assign(dataset="reversed", epg=here["epg"].where(here["loss"] == "none", 0.1))
+    outside = outside.assign(guidance_region=np.where(outside["loss"] == "none", "inside", "outside"))
+    outside = outside.assign(id="r" + outside["id"], parent="r" + outside["parent"])
+    module = TABLES[name].load()
+    numbers = module.data(pd.concat([here, outside]))
+    pages = {page: layout.table(module, rows) for page, rows in numbers.groupby("dataset")}
+    assert title in pages["reversed"].titles
+    assert title not in pages["voc2007"].titles
+    assert [row[pages["reversed"].titles.index(title)].bold for row in pages["reversed"].groups[0]] == [False, True]
+    assert set(TABLES["hypervolumes"].load().data(pd.concat([here, outside]))["dataset"]) == {"voc2007"}
