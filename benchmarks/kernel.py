@@ -19,7 +19,6 @@ import argparse
 import copy
 import json
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -168,9 +167,15 @@ def _growth(name: str, kind: str, depth: str, backbone: str, size: int, count: i
         before = torch.cuda.memory_allocated()
         steps.get(kind, partial(ours, model, given, depth, name))()
         return torch.cuda.max_memory_allocated() - before
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _highest()
     steps.get(kind, partial(ours, model, given, depth, name))()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    return _highest() - before
+
+
+def _highest() -> int:
+    """Most memory this process had, in bytes. What `getrusage` tells of a child begins at its parent's; Linux only."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 def compare(name: str, depth: str, model: Classifier, given: Batch, arguments: argparse.Namespace) -> dict[str, object]:

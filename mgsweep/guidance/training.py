@@ -82,7 +82,7 @@ def guided_training(
         device: where to compute.
         micro_batch: at most so many images are computed at a time. A step adds up its parts' gradients, which is the
             same but for rounding, unless batch norm couples images: its batch is then the part, not the step.
-        checkpoint_stages: keep only the inputs of a network's stages for the backward and compute the rest again: the
+        checkpoint_stages: keep only the inputs of a network's blocks for the backward and compute the rest again: the
             same step (a guided one but for rounding), in less memory and more time.
 
     Raises:

@@ -53,7 +53,7 @@ class Classifier(nn.Module):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
         self.encoding = encoding
         self.checkpoint_stages = False
-        """Whether a step keeps the inputs of stages alone and computes the rest again: less memory for more time."""
+        """Whether a step keeps the inputs of blocks alone and computes the rest again: less memory for more time."""
 
     @property
     def couples_images(self) -> bool:

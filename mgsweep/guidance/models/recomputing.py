@@ -1,4 +1,4 @@
-"""Keeping less for the backward: of a stage its input alone, the rest computed again when it is needed."""
+"""Keeping less for the backward: of a block its input alone, the rest computed again when it is needed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from mgsweep.guidance.models.layers import Layer, Pullback, chain
+from mgsweep.guidance.models.layers import Chain, Layer, Pullback, chain
 
 Context = Callable[[], AbstractContextManager[None]]
 
 
 def recomputed(x: Tensor, layers: Sequence[Layer], again: Callable[[], Context]) -> tuple[Tensor, Pullback]:
-    """`vjp` of layers one after the other that keeps `x`, and of its pullback the gradient given to it.
+    """`vjp` of layers one after the other that keeps the inputs of their blocks, and the gradients pulled through them.
 
     What `chain` gives, by the same operations on the same numbers; gradients add up in another order only where a
     pullback was used. Statistics that layers keep of their inputs are updated by the first computation alone. It costs
@@ -26,6 +26,31 @@ def recomputed(x: Tensor, layers: Sequence[Layer], again: Callable[[], Context])
         again: asked when a pullback is called, gives the context in which it has to be computed again.
     """
 
+    pulls = []
+    for block in _blocks(layers):
+        x, pull = _recomputed(x, block, again)
+        pulls.append(pull)
+
+    def pullback(gradient: Tensor) -> Tensor:
+        for pull in reversed(pulls):
+            gradient = pull(gradient)
+        return gradient
+
+    return x, pullback
+
+
+def _blocks(layers: Sequence[Layer]) -> list[list[Layer]]:
+    """The members of a chain one by one, as a whole one would be large when it is computed again; others together."""
+    blocks: list[list[Layer]] = [[]]
+    for layer in layers:
+        if isinstance(layer, Chain):
+            blocks += [[cast("Layer", block)] for block in layer] + [[]]
+        else:
+            blocks[-1].append(layer)
+    return [block for block in blocks if block]
+
+
+def _recomputed(x: Tensor, layers: Sequence[Layer], again: Callable[[], Context]) -> tuple[Tensor, Pullback]:
     def once(function: Callable[..., Tensor], *given: Tensor, first: Context, context: Context) -> Tensor:
         def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
             return first(), _both(_kept(layers), context())
