@@ -13,11 +13,12 @@ from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.validity import NAMES, is_own_data, why_unmeasurable
 from mgsweep.plan.arguments import override, rescale, select, shard
+from mgsweep.plan.axes import SHARED, TRAINING
 from mgsweep.plan.document import Document, parse, read
 from mgsweep.plan.grid import Cell, Expansion, expand, misspelt
 from mgsweep.plan.own_data import resolve
 from mgsweep.plan.own_weights import resolve_weights
-from mgsweep.plan.schema import SHARED, TRAINING, EarlyStop, Resources, Search, Sweep
+from mgsweep.plan.schema import EarlyStop, Resources, Search, Sweep
 from mgsweep.plan.searching import Searched, searched
 from mgsweep.plan.space import Space, space_of
 from mgsweep.trial import Probe, Trial

@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 from mgsweep.errors import InvalidInput, did_you_mean
 from mgsweep.guidance.validity import NAMES, is_own_data
-from mgsweep.plan.schema import AXES
+from mgsweep.plan.axes import AXES
 from mgsweep.trial import Trial, normalise
 
 

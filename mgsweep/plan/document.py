@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mgsweep.errors import InvalidInput, Problem, did_you_mean
-from mgsweep.plan.schema import BRANCHES, Budget, EarlyStop, Grid, OwnDataset, Resources, Search, Sweep
+from mgsweep.plan.axes import BRANCHES, OwnDataset
+from mgsweep.plan.schema import Budget, EarlyStop, Grid, Resources, Search, Sweep
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from mgsweep.errors import Problem, did_you_mean
 from mgsweep.guidance.validity import NAMES, NO_LOSS, is_own_data, why_invalid
+from mgsweep.plan.axes import AXES, MOST, SHARED, TRAINING, Axes
 from mgsweep.plan.document import Document
-from mgsweep.plan.schema import AXES, MOST, SHARED, TRAINING, Axes, Grid, Sweep
+from mgsweep.plan.schema import Grid, Sweep
 from mgsweep.trial import Probe, Trial
 
 Cell = dict[str, Any]

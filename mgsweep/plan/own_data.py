@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.contracts import SPLITS
 from mgsweep.guidance.datasets.own import WHOLE, Cut, OwnData, identified
+from mgsweep.plan.axes import BySplit, OwnDataset, Shares
 from mgsweep.plan.document import Document, explain
-from mgsweep.plan.schema import BySplit, OwnDataset, Shares
 
 LISTS = "ImageSets/Main"
 """Where VOC's own layout keeps a list for each split."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from mgsweep.errors import Problem
 from mgsweep.guidance.validity import NAMES, NO_LOSS, why_invalid
+from mgsweep.plan.axes import AXES, SHARED
 from mgsweep.plan.document import Document
 from mgsweep.plan.grid import Cell, dead_values, misspelt, unequal
 from mgsweep.plan.intervals import Interval
-from mgsweep.plan.schema import AXES, SHARED, Search, Sweep
+from mgsweep.plan.schema import Search, Sweep
 from mgsweep.plan.space import Axis, Choice, Scale, Space
 from mgsweep.trial import Trial
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgsweep.guidance.validity import NAMES, why_invalid, why_unmeasurable
+from mgsweep.plan.axes import AXES, SHARED
 from mgsweep.plan.grid import Cell, matches
 from mgsweep.plan.intervals import Interval
-from mgsweep.plan.schema import AXES, SHARED
 from mgsweep.trial import Probe, Trial
 
 Place = Mapping[str, float | int]

@@ -24,7 +24,7 @@ from analysis.selection import CELL, METRICS, baselines, fronts, gains, measurem
 from mgsweep.errors import InvalidInput
 from mgsweep.plan import load
 from mgsweep.plan.arguments import select
-from mgsweep.plan.schema import SHARED
+from mgsweep.plan.axes import SHARED
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
