@@ -60,6 +60,7 @@ def run(
     training: Training | None = None,
     stop: Stop | None = None,
     limits: Limits | None = None,
+    insecure: bool = False,
 ) -> Outcome:
     """Run what is on the agenda on a cluster.
 
@@ -69,10 +70,13 @@ def run(
         training: what makes the epochs, in a module that workers can import; default: on the data.
         stop: ends the run when it is asked to.
         limits: how much the run may use.
+        insecure: talk to a cluster on another machine without a token.
 
     Raises:
-        InvalidInput: the cluster cannot be reached, or not one trial fits on it.
+        InvalidInput: the cluster cannot be reached, asks for no token, or not one trial fits on it.
     """
+    if not insecure:
+        _ask_for_token(address)
     configure(address)
     from mgsweep.runner.execution import train_on_data
     from mgsweep.runner.plan_on_tune import SCRATCH, tuner
@@ -122,6 +126,19 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[dict[str, 
         ray.shutdown()
         if private:
             shutil.rmtree(private, ignore_errors=True)
+
+
+def _ask_for_token(address: str | None) -> None:
+    """Ray runs the code of whoever reaches its ports, so over a network it is used with a token, or not at all."""
+    host, _, _ = (address or "").removeprefix("ray://").rpartition(":")
+    nearby = host in ("", "localhost", "[::1]") or host.startswith("127.")
+    if not nearby and os.environ.get("RAY_AUTH_MODE") != "token":
+        message = (
+            f"{address} is on the network, and RAY_AUTH_MODE is not token: whoever reaches its ports can run code. "
+            "Start the cluster with RAY_AUTH_MODE=token and set it here, with the token in RAY_AUTH_TOKEN or "
+            "~/.ray/auth_token; or say --insecure"
+        )
+        raise InvalidInput.of(message, where="--address")
 
 
 def _knock(address: str | None) -> None:
