@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mgsweep import durable
 from mgsweep.errors import InvalidInput
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
@@ -22,7 +23,7 @@ from mgsweep.runner.limits import Limits
 from mgsweep.runner.places import Places
 from mgsweep.runner.preflight import slots
 from mgsweep.runner.stopping import Stop
-from mgsweep.store import Store
+from mgsweep.store import Store, leases
 
 if TYPE_CHECKING:
     from mgsweep.runner.execution import Training
@@ -85,14 +86,28 @@ def run(
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots(resources, have.get("CPU", 0), have.get("GPU", 0)) + 1)
         dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
-        name = uuid.uuid4().hex  # two drivers may share the results
-        try:
+        with _scratch(places.results, SCRATCH) as name:
             tuner(dispatch, places, resources, training or train_on_data, name).fit()
-        finally:
-            shutil.rmtree(places.results / SCRATCH / name, ignore_errors=True)
-            with suppress(OSError):
-                (places.results / SCRATCH).rmdir()
         return dispatch.outcome()
+
+
+@contextmanager
+def _scratch(results: Path, corner: str) -> Iterator[str]:
+    """A folder of this driver's own for Tune's files, gone afterwards; those of drivers that were killed go, too."""
+    for other in durable.names(results / corner):
+        found = leases.holder(results, f"{corner}/{other}")
+        if found and leases.is_dead(results, f"{corner}/{other}", found):
+            shutil.rmtree(results / corner / other, ignore_errors=True)
+    name = uuid.uuid4().hex
+    lease = leases.take(results, f"{corner}/{name}")
+    try:
+        yield name
+    finally:
+        if lease:
+            lease.release()
+        shutil.rmtree(results / corner / name, ignore_errors=True)
+        with suppress(OSError):
+            (results / corner).rmdir()
 
 
 @contextmanager
