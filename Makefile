@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SWEEP := sweeps/quickstart.yaml
 
-.PHONY: demo test test-all browser check format clean
+.PHONY: demo test test-all chaos browser check format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mgsweep run $(SWEEP)
@@ -19,6 +19,11 @@ test-all: $(VENV)/.installed-dev
 # The page of `mgsweep report` is tested in a real browser; where there is none, those tests are skipped.
 browser:
 	command -v chromium >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium)
+
+# Crash points, power cuts, errors, bit flips; then kills at random, and the same against plain Ray Tune. 15 minutes.
+chaos: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -m "" --durations=0 tests/test_crashes.py tests/test_store_damage.py
+	PYTHONPATH=benchmarks:. $(BIN)/python tests/support/ballistic.py 50
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check

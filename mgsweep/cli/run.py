@@ -52,6 +52,9 @@ def run(
         typer.Option(metavar="NAME", help="Also tell tensorboard, wandb or mlflow; the store stays the record."),
     ] = None,
     grace: Annotated[float, typer.Option(help="Seconds to end the running epochs in after SIGTERM or SIGUSR1.")] = 25,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Use a cluster on the network although it asks for no token.")
+    ] = False,
     continue_stopped: Annotated[
         bool, typer.Option("--continue-stopped", help="Run to their end the trials that were stopped early; stop none.")
     ] = False,
@@ -71,7 +74,7 @@ def run(
         return
     outcome = None
     if agenda.wanting:
-        way = Way(local, address, quiet, verbose, grace, tuple(mirror or ()))
+        way = Way(local, address, quiet, verbose, grace, tuple(mirror or ()), insecure)
         outcome = execute(plan, agenda, results, way, allowed)
     raise typer.Exit(_summarise(plan, agenda, outcome, results, file, scale))
 
@@ -97,6 +100,7 @@ class Way:
     verbose: bool = False
     grace: float = 25
     mirrors: tuple[str, ...] = ()
+    insecure: bool = False
 
 
 def _causes(retry: list[str]) -> list[str]:
@@ -157,7 +161,17 @@ def _run_on(
         return here.run(agenda, places, listener, plan.resources, stop=stop, limits=limits)
     from mgsweep.runner import cluster
 
-    return cluster.run(agenda, places, listener, plan.resources, way.address, way.verbose, stop=stop, limits=limits)
+    return cluster.run(
+        agenda,
+        places,
+        listener,
+        plan.resources,
+        way.address,
+        way.verbose,
+        stop=stop,
+        limits=limits,
+        insecure=way.insecure,
+    )
 
 
 def announce(plan: Plan, agenda: Agenda) -> None:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mgsweep import durable
 from mgsweep.errors import InvalidInput
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
@@ -22,7 +23,7 @@ from mgsweep.runner.limits import Limits
 from mgsweep.runner.places import Places
 from mgsweep.runner.preflight import slots
 from mgsweep.runner.stopping import Stop
-from mgsweep.store import Store
+from mgsweep.store import Store, leases
 
 if TYPE_CHECKING:
     from mgsweep.runner.execution import Training
@@ -60,6 +61,7 @@ def run(
     training: Training | None = None,
     stop: Stop | None = None,
     limits: Limits | None = None,
+    insecure: bool = False,
 ) -> Outcome:
     """Run what is on the agenda on a cluster.
 
@@ -69,10 +71,13 @@ def run(
         training: what makes the epochs, in a module that workers can import; default: on the data.
         stop: ends the run when it is asked to.
         limits: how much the run may use.
+        insecure: talk to a cluster on another machine without a token.
 
     Raises:
-        InvalidInput: the cluster cannot be reached, or not one trial fits on it.
+        InvalidInput: the cluster cannot be reached, asks for no token, or not one trial fits on it.
     """
+    if not insecure:
+        _ask_for_token(address)
     configure(address)
     from mgsweep.runner.execution import train_on_data
     from mgsweep.runner.plan_on_tune import SCRATCH, tuner
@@ -81,14 +86,28 @@ def run(
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots(resources, have.get("CPU", 0), have.get("GPU", 0)) + 1)
         dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
-        name = uuid.uuid4().hex  # two drivers may share the results
-        try:
+        with _scratch(places.results, SCRATCH) as name:
             tuner(dispatch, places, resources, training or train_on_data, name).fit()
-        finally:
-            shutil.rmtree(places.results / SCRATCH / name, ignore_errors=True)
-            with suppress(OSError):
-                (places.results / SCRATCH).rmdir()
         return dispatch.outcome()
+
+
+@contextmanager
+def _scratch(results: Path, corner: str) -> Iterator[str]:
+    """A folder of this driver's own for Tune's files, gone afterwards; those of drivers that were killed go, too."""
+    for other in durable.names(results / corner):
+        found = leases.holder(results, f"{corner}/{other}")
+        if found and leases.is_dead(results, f"{corner}/{other}", found):
+            shutil.rmtree(results / corner / other, ignore_errors=True)
+    name = uuid.uuid4().hex
+    lease = leases.take(results, f"{corner}/{name}")
+    try:
+        yield name
+    finally:
+        if lease:
+            lease.release()
+        shutil.rmtree(results / corner / name, ignore_errors=True)
+        with suppress(OSError):
+            (results / corner).rmdir()
 
 
 @contextmanager
@@ -122,6 +141,19 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[dict[str, 
         ray.shutdown()
         if private:
             shutil.rmtree(private, ignore_errors=True)
+
+
+def _ask_for_token(address: str | None) -> None:
+    """Ray runs the code of whoever reaches its ports, so over a network it is used with a token, or not at all."""
+    host, _, _ = (address or "").removeprefix("ray://").rpartition(":")
+    nearby = host in ("", "localhost", "[::1]") or host.startswith("127.")
+    if not nearby and os.environ.get("RAY_AUTH_MODE") != "token":
+        message = (
+            f"{address} is on the network, and RAY_AUTH_MODE is not token: whoever reaches its ports can run code. "
+            "Start the cluster with RAY_AUTH_MODE=token and set it here, with the token in RAY_AUTH_TOKEN or "
+            "~/.ray/auth_token; or say --insecure"
+        )
+        raise InvalidInput.of(message, where="--address")
 
 
 def _knock(address: str | None) -> None:

@@ -214,8 +214,8 @@ class Relay(tune.Callback):
         if _CREATION in str(error):
             return "bug"
         gone = "its node has died" in str(error) or getattr(error, "preempted", False)
-        # A connection that broke may be all that is known of the death of a node for a moment.
-        patience = 5.0 if isinstance(error, ActorUnavailableError) else 0.0
+        # A connection that broke is all that is known of a node's death until Ray's health check has missed it often.
+        patience = 30.0 if isinstance(error, ActorUnavailableError) else 0.0
         return "lost" if gone or not _lives(self._node.pop(trial.id, ""), patience) else "died"
 
 

@@ -13,8 +13,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from chaos import Silent
+from replay import plan
 
-from mgsweep.plan import load
+from mgsweep import runner
+from mgsweep.errors import InvalidInput
+from mgsweep.plan import Plan, load
+from mgsweep.runner import Places, cluster
 from mgsweep.store import Store
 
 COMMAND = [sys.executable, "-m", "mgsweep"]
@@ -123,3 +128,31 @@ def test_a_cluster_that_is_not_there(sweep: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--address: nobody answers at 127.0.0.1:1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1:6379", "ray://head.example:10001"])
+def test_a_cluster_on_the_network_without_a_token_is_refused(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anybody is called there; with a token, or at the user's word, that is what happens next."""
+    monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+    monkeypatch.setattr(cluster.socket, "create_connection", _nobody)
+    planned = plan(1)
+    with pytest.raises(InvalidInput, match="or say --insecure"):
+        _run(planned, tmp_path, address)
+    with pytest.raises(InvalidInput, match="nobody answers"):
+        _run(planned, tmp_path, address, insecure=True)
+    with pytest.raises(InvalidInput, match="nobody answers"):
+        _run(planned, tmp_path, "127.0.0.1:6379")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    with pytest.raises(InvalidInput, match="nobody answers"):
+        _run(planned, tmp_path, address)
+
+
+def _run(planned: Plan, folder: Path, address: str, insecure: bool = False) -> None:
+    agenda = runner.agenda(planned, Store(folder))
+    cluster.run(agenda, Places(folder), Silent(), planned.resources, address, insecure=insecure)
+
+
+def _nobody(*arguments: object, **options: object) -> None:
+    raise ConnectionRefusedError

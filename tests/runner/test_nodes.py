@@ -17,9 +17,9 @@ from mgsweep.runner import cluster
 cluster.configure("given")
 import ray
 from ray.cluster_utils import Cluster
-from chaos import Chaos
+ray._private.utils.set_sigterm_handler = lambda handler: None  # nodes are added by a thread, which cannot set one
+from chaos import Chaos, Silent
 from replay import Replay
-from test_replay import Silent
 from mgsweep import runner
 from mgsweep.runner import Places
 
@@ -39,13 +39,16 @@ def act():
         here.add_node(num_cpus=2, num_gpus=1)
     else:
         here.add_node(num_cpus=2, num_gpus=1)
+    time.sleep(1000)  # nodes end with the thread that has started them
 
 threading.Thread(target=act, daemon=True).start()
 plan = chaos.plan
 agenda = runner.agenda(plan, chaos.store)
 chaos.store.begin(plan.text, plan.trials)
 training = Replay(folder, delay=0.5)
-outcome = cluster.run(agenda, Places(chaos.store.path), Silent(), plan.resources, here.address, training=training)
+outcome = cluster.run(
+    agenda, Places(chaos.store.path), Silent(), plan.resources, here.address, training=training, insecure=True
+)
 causes = [attempt["cause"] for attempts in chaos.store.attempts().values() for attempt in attempts]
 print(json.dumps([outcome.finished, outcome.failed, causes]))
 here.shutdown()

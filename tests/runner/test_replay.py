@@ -7,24 +7,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from chaos import Silent
 from replay import Mishap, Replay, plan
 
 from mgsweep import runner
 from mgsweep.plan import Plan
 from mgsweep.runner import Outcome, Places, cluster, local
 from mgsweep.store import Store
-from mgsweep.trial import Trial
-
-
-class Silent:
-    """A listener that hears nothing."""
-
-    def started(self, trial: Trial) -> None: ...
-    def progressed(self, trial: Trial, row: dict[str, Any]) -> None: ...
-    def finished(self, trial: Trial) -> None: ...
-    def failed(self, trial: Trial, error: str) -> None: ...
-    def repeated(self, trial: Trial, error: str) -> None: ...
-    def left(self, trial: Trial) -> None: ...
 
 
 def run(planned: Plan, store: Store, training: Replay, on: Any) -> Outcome:

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaos import Chaos, until
+from chaos import Chaos, Silent, until
 from replay import Replay, plan
-from test_replay import Silent
 
 from mgsweep import runner
 from mgsweep.runner import Places, dispatch

@@ -1,0 +1,38 @@
+"""Long tests of the whole: kills at random, the head of a cluster killed, messages that come late."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from ballistic import _name, kill_until_done
+from chaos import Chaos, processes_of
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.timeout(1500)
+def test_f09_f18_kills_at_random_until_all_is_done(tmp_path: Path) -> None:
+    assert sum(kill_until_done(tmp_path, 12, seed=1).values()) <= 12
+
+
+def test_f10_the_head_of_the_cluster_is_killed(tmp_path: Path) -> None:
+    """The driver is lost with it; the same command goes on."""
+    chaos = Chaos(tmp_path, epochs=4, delay=0.3)
+    with chaos.begun() as process:
+        chaos.wait_for(2)
+        for pid in processes_of(process.pid):
+            if "gcs_server" in _name(pid):
+                os.kill(pid, signal.SIGKILL)
+        process.wait(timeout=120)
+        assert process.returncode != 0
+    chaos.delay = 0
+    chaos.settle()
+
+
+def test_f46_messages_that_come_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every event of Ray's servers is held up for up to 50 ms."""
+    monkeypatch.setenv("RAY_testing_asio_delay_us", "*=0:50000")
+    Chaos(tmp_path).settle()
