@@ -15,7 +15,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle, tune
-from ray.exceptions import ActorUnavailableError, RayActorError
+from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -223,7 +223,7 @@ def _error_of(trial: TuneTrial) -> Exception:
     """What Tune caught, from the file where it has just put it, in this process' own temporary folder."""
     try:
         error: Exception = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-        return error
+        return error.cause if isinstance(error, RayTaskError) else error  # not Ray's account of it, but what was raised
     except (OSError, TypeError):
         return RuntimeError("the attempt ended by an error that Ray does not tell")
 
