@@ -86,8 +86,8 @@ def test_quiet_prints_only_the_summary(sweep: Path, tmp_path: Path) -> None:
 def test_listings(finished: Path, sweep: Path) -> None:
     status = mgsweep("status", "--store", finished, "--format", "json")
     assert json.loads(status.stdout) == [
-        {"sweep": "tiny", "trials": 3, "done": 3, "running": 0, "stale": 0, "interrupted": 0, "failed": 0, "waiting": 0,
-         "failed_by": {}, "epochs_per_hour": None, "seconds_left": None, "gpu_hours": ANY}
+        {"sweep": "tiny", "trials": 3, "done": 3, "stopped": 0, "running": 0, "stale": 0, "interrupted": 0, "failed": 0,
+         "waiting": 0, "failed_by": {}, "epochs_per_hour": None, "seconds_left": None, "gpu_hours": ANY}
     ]  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(mgsweep("trials", "tiny", "--store", finished, "--format", "csv").stdout)))
     assert {row["id"] for row in rows} == {trial.id for trial in load(sweep).trials}
@@ -223,6 +223,6 @@ def test_ctrl_c_of_a_local_run(sweep: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         output = process.communicate(timeout=60)[0]
     assert process.returncode == 130
-    assert "interrupted; every finished epoch is kept. Resume: mgsweep run" in " ".join(output.split())
+    assert "0 of 3 done, every finished epoch is kept. Resume: mgsweep run" in " ".join(output.split())
     (trial,) = store.begun()
     assert Trial.from_row({k: v for k, v in store.progress(trial)[0].items() if v is not None}).id == trial

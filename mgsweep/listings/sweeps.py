@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from mgsweep.store import Store
 from mgsweep.store.states import STATES, Look, look
 
 Cells = dict[str, Any]
+
+ALWAYS = ("done", "running", "failed", "waiting")
+"""The states that the table of sweeps shows though no trial is in them."""
 
 
 def sweeps(folder: Path) -> list[Store]:
@@ -41,7 +44,10 @@ def _row(store: Store, seen: Look) -> Cells:
 def overview(folder: Path) -> Iterator[Part]:
     """The same for the eye: a table of the sweeps, one of what runs, one of what failed."""
     seen = [(store, look(store)) for store in sweeps(folder)]
-    yield table([_short(_row(store, found)) for store, found in seen])
+    rows = [_row(store, found) for store, found in seen]
+    # A state that no trial is in would only take the place of what is to be read.
+    states = [state for state in STATES if state in ALWAYS or any(row[state] for row in rows)]
+    yield table([_short(row, states) for row in rows])
     if running := [cells for store, found in seen for cells in _on_their_way(store, found)]:
         yield heading("On their way")
         yield table(running)
@@ -50,12 +56,12 @@ def overview(folder: Path) -> Iterator[Part]:
         yield table(failed)
 
 
-def _short(row: Cells) -> Cells:
+def _short(row: Cells, states: Sequence[str]) -> Cells:
     causes = ", ".join(f"{count} {cause}" for cause, count in row["failed_by"].items())
     rate = f"{row['epochs_per_hour']:.0f}" if row["epochs_per_hour"] else None
     left = duration(row["seconds_left"]) if row["seconds_left"] else None
     return {
-        **{key: row[key] for key in ("sweep", "trials", *STATES)},
+        **{key: row[key] for key in ("sweep", "trials", *states)},
         "failed": causes or 0,
         "epochs/h": rate,
         "time left": left,
