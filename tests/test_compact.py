@@ -182,7 +182,7 @@ class Stop(BaseException):
     pass
 
 
-@pytest.mark.parametrize("operation", range(1, 24))
+@pytest.mark.parametrize("operation", range(1, 23))
 def test_killed_anywhere_no_record_is_lost(
     store: Store, before: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, operation: int
 ) -> None:
