@@ -42,19 +42,21 @@ def kill_until_done(folder: Path, kills: int, seed: int = 0) -> Counter[str]:
                         break
                     time.sleep(0.05)
                 if process.poll() is None:
-                    killed[_kill_one(process.pid, chance)] += 1
+                    killed[_kill_one(process.pid, KINDS[sum(killed.values()) % len(KINDS)], chance)] += 1
             if process.poll() is not None and process.returncode == 0:
                 break
     chaos.settle()
     return killed
 
 
-def _kill_one(driver: int, chance: random.Random) -> str:
+KINDS = ("worker", "driver", "worker", "raylet")
+
+
+def _kill_one(driver: int, kind: str, chance: random.Random) -> str:
     """Kill a worker, the raylet or the driver (then with all that belongs to it, as a machine that goes down)."""
     names = {pid: _name(pid) for pid in processes_of(driver)}
     workers = [pid for pid, name in names.items() if "ResourceTrainable" in name]
     raylets = [pid for pid, name in names.items() if name.startswith("raylet") or "/raylet/raylet" in name]
-    kind = chance.choice(["worker", "worker", "raylet", "driver"])
     targets = {"worker": workers, "raylet": raylets}.get(kind, [])
     if not targets:
         with suppress(ProcessLookupError):
