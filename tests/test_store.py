@@ -89,7 +89,9 @@ def test_done_means_every_probe_is_there(tmp_path: Path) -> None:
     assert not store.is_done(BASELINE)
     store.commit(BASELINE.id, [row(BASELINE), row(BASELINE, probe=BASELINE.probes[0])])
     assert not store.is_done(BASELINE)
+    assert store.done([BASELINE, GUIDED]) == set()
     assert store.is_done(BASELINE.model_copy(update={"probes": BASELINE.probes[:1]}))
+    assert store.done([BASELINE.model_copy(update={"probes": BASELINE.probes[:1]})]) == {BASELINE.id}
     store.commit(BASELINE.id, [row(BASELINE), *(row(BASELINE, probe=probe) for probe in BASELINE.probes)])
     assert store.is_done(BASELINE)
 
