@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -126,13 +127,15 @@ def test_killed_at_any_moment_it_ends_with_the_same_trials(tmp_path: Path, early
     """SIGKILL at twelve random moments: the plan, the records and the stopped trials equal an undisturbed search's."""
     plan = plan_of(tmp_path, SPACE % (14, "tpe") + early_stop)
     whole, cut = Store(tmp_path / "whole" / "hunt"), Store(tmp_path / "cut" / "hunt")
+    begun = time.monotonic()
     run(plan, whole)
+    longest = max(0.1, (time.monotonic() - begun) / 5)  # several kills fall into a run
     fork, chance = multiprocessing.get_context("fork"), random.Random(early_stop)
     kills = 0
     for _ in range(60):
         process = fork.Process(target=run, args=(plan, cut))
         process.start()
-        process.join(chance.uniform(0.02, 0.6) if kills < 12 else None)
+        process.join(chance.uniform(0.02, longest) if kills < 12 else None)
         if process.exitcode is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
