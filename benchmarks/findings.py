@@ -44,6 +44,7 @@ def main() -> None:
     if done.returncode:
         sys.exit(done.returncode)
     for finding in findings(Store(store / "findings").frame()):
+        finding = finding._replace(differences=finding.differences.dropna())  # a seed may lack one of the two
         mean, half = interval(finding.differences)
         verdict = "holds" if mean - half > 0 else "contradicted" if mean + half < 0 else "not decided"
         print(f"{finding.name}  {finding.text}\n    {finding.measured}: {100 * mean:+.1f} ± {100 * half:.1f} points")
