@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -48,6 +49,11 @@ def label(trial: Trial) -> str:
     dilation = f" dilated {trial.bbox_dilation:.0%}" if trial.bbox_dilation else ""
     where = f"{trial.attribution}@{trial.depth}"
     return f"{trial.dataset} {trial.model} {where} {trial.loss} λ={trial.lambda_loc:g}{fraction}{dilation}{seed}"
+
+
+def command(words: Iterable[str]) -> str:
+    """A command line to copy, as markup."""
+    return f"[bold]{escape(shlex.join(words))}[/]"
 
 
 def percent(value: Any) -> str:

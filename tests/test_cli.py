@@ -16,6 +16,7 @@ from unittest.mock import ANY
 import pytest
 import voc_folder
 
+from mgsweep.cli.draw import _scale
 from mgsweep.plan import load
 from mgsweep.screen import Screen, show
 from mgsweep.store import Store
@@ -226,3 +227,14 @@ def test_ctrl_c_of_a_local_run(sweep: Path, tmp_path: Path) -> None:
     assert "0 of 3 done, every finished epoch is kept. Resume: mgsweep run" in " ".join(output.split())
     (trial,) = store.begun()
     assert Trial.from_row({k: v for k, v in store.progress(trial)[0].items() if v is not None}).id == trial
+
+
+def test_the_report_of_a_scale_says_which_scale_it_is(sweep: Path, tmp_path: Path) -> None:
+    """Its sweep file alone would run the sweep at full size."""
+    sweep.write_text("scales: {smoke: {epochs: 1}}\n" + sweep.read_text())
+    done = mgsweep("run", sweep, "--local", "--scale", "smoke", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = Store(tmp_path / "results" / "tiny-smoke")
+    assert _scale(results) == ["--scale", "smoke"]
+    (results.path / "sweep.yaml").write_text("name: tiny\n")
+    assert _scale(results) == []

@@ -86,7 +86,7 @@ def test_mistakes_are_told_with_their_lines(sweep: Path) -> None:
         load(sweep)
     first, second = map(str, caught.value.problems)
     path = sweep.parent / "nets" / "third.pth"
-    assert first == f"{sweep}:7: grids[0].weights: {path}: cannot read the weights: No such file or directory"
+    assert first == f"{sweep}:7: grids[0].weights[1]: {path}: cannot read the weights: No such file or directory"
     assert "nowhere/second.pth: cannot read the weights" in second
     sweep.write_text(SWEEP % "data")
     with pytest.raises(InvalidInput, match=r"unknown weights 'imagnet'; did you mean 'imagenet'\?"):

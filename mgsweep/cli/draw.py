@@ -145,7 +145,9 @@ def report(
 
     results = stored(store, sweep)
     file = sweep if Path(sweep).suffix in (".yaml", ".yml") else results.path / "sweep.yaml"
-    run = shlex.join(["mgsweep", "run", str(file), *([] if store == RESULTS else ["--store", str(store)])])
+    run = shlex.join(
+        ["mgsweep", "run", str(file), *_scale(results), *([] if store == RESULTS else ["--store", str(store)])]
+    )
     if not watch:
         console.print(str(pages.write(results, run, out)[0]), markup=False, soft_wrap=True)
         return
@@ -157,3 +159,13 @@ def report(
                     f"{path}  (written again as the sweep goes on; Ctrl-C ends that)", markup=False, soft_wrap=True
                 )
             said = True
+
+
+def _scale(results: Store) -> list[str]:
+    """The option by which the stored sweep file makes these results: a scale has a folder of its own."""
+    from mgsweep.plan.document import read
+
+    file = results.path / "sweep.yaml"
+    written = read(file).data if file.exists() else {}
+    scales = (str(scale) for scale in written.get("scales") or ())
+    return next((["--scale", scale] for scale in scales if results.path.name == f"{written.get('name')}-{scale}"), [])

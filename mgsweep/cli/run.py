@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,29 +194,30 @@ def _summarise(
     plan: Plan, agenda: Agenda, outcome: Outcome | None, results: Store, file: Path, scale: str | None
 ) -> int:
     """The last lines of a run: what came of it and what to type next."""
-    from mgsweep.screen import console
+    from mgsweep.screen import command, console
 
-    elsewhere = "" if results.path.parent == RESULTS else f" --store {results.path.parent}"
-    again = f"mgsweep run {file}" + (f" --scale {scale}" if scale else "") + elsewhere
+    again = ["mgsweep", *sys.argv[1:]]  # with every option that chose these trials
+    elsewhere = [] if results.path.parent == RESULTS else ["--store", str(results.path.parent)]
     if outcome and outcome.stopped and outcome.unfinished:
         console.print(outcome.stopped, style="red" if outcome.code == Exit.FAILED else "yellow", markup=False)
         done = len(agenda.done) + outcome.finished
         total = max(agenda.total, len(results.planned()))
-        console.print(f"{done} of {total} done, every finished epoch is kept. Resume: [bold]{again}[/]")
+        console.print(f"{done} of {total} done, every finished epoch is kept. Resume: {command(again)}", soft_wrap=True)
         return outcome.code
     if plan.search:
         _print_front(plan.search, results)
     else:
         _print_gains(results)
-    failed = len(agenda.failed) + (outcome.failed if outcome else 0)
-    if failed:
+    if failed := len(agenda.failed) + (outcome.failed if outcome else 0):
+        look = command(["mgsweep", "trials", plan.name, *elsewhere])
         console.print(
-            f"[red]{failed} failed[/]. Look: [bold]mgsweep trials {plan.name}[/]  Again: [bold]{again} --retry all[/]"
+            f"[red]{failed} failed[/]. Look: {look}  Again: {command([*again, '--retry', 'all'])}", soft_wrap=True
         )
         return Exit.FAILED
     stopped, planned = len(results.stopped()), len(results.planned()) if plan.search else len(plan.trials)
     ended = f"all {planned} done" if not stopped else f"{planned - stopped} done, {stopped} stopped early"
-    console.print(f"[green]{ended}[/]. Next: [bold]mgsweep figures {plan.name if scale else file}[/]")
+    figures = command(["mgsweep", "figures", plan.name if scale else str(file), *elsewhere])
+    console.print(f"[green]{ended}[/]. Next: {figures}", soft_wrap=True)
     return Exit.DONE
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from mgsweep.errors import InvalidInput, Problem
+from mgsweep.errors import InvalidInput
 from mgsweep.guidance.contracts import SPLITS
 from mgsweep.guidance.datasets.own import WHOLE, Cut, OwnData, identified
 from mgsweep.plan.axes import BySplit, OwnDataset, Shares
 from mgsweep.plan.document import Document, explain
+from mgsweep.plan.renaming import Keys, rename
 
 LISTS = "ImageSets/Main"
 """Where VOC's own layout keeps a list for each split."""
@@ -26,40 +27,19 @@ def resolve(document: Document) -> dict[str, OwnData]:
         InvalidInput: every mistake in the descriptions, and all that is missing in the folders they name.
     """
     found: dict[str, OwnData] = {}
-    problems: list[Problem] = []
-    for keys, axes in list(sections(document.data)):
-        values = axes.get("dataset")
-        described = values if isinstance(values, list) else [values]
-        for place, value in enumerate(described):
-            if not isinstance(value, dict):
-                continue
-            here = (*keys, "dataset", *((place,) if isinstance(values, list) else ()))
-            try:
-                name, data = _resolved(document, here, value)
-            except InvalidInput as error:
-                problems += error.problems
-            else:
-                found[name] = data
-                described[place] = name
-        if "dataset" in axes:
-            axes["dataset"] = described if isinstance(values, list) else described[0]
-    if problems:
-        raise InvalidInput(problems)
+
+    def named(keys: Keys, value: Any) -> str | None:
+        if not isinstance(value, dict):
+            return None
+        name, data = _resolved(document, keys, value)
+        found[name] = data
+        return name
+
+    rename(document, "dataset", named)
     return found
 
 
-def sections(node: Any, keys: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Every mapping of the file at which `dataset` may stand, with the keys that lead to it."""
-    if isinstance(node, dict):
-        yield keys, node
-        for key in ("common", "grids", "zip", "when", "exclude", "if", "then"):
-            yield from sections(node.get(key), (*keys, key))
-    elif isinstance(node, list):
-        for place, part in enumerate(node):
-            yield from sections(part, (*keys, place))
-
-
-def _resolved(document: Document, keys: tuple[Any, ...], value: Mapping[str, Any]) -> tuple[str, OwnData]:
+def _resolved(document: Document, keys: Keys, value: Mapping[str, Any]) -> tuple[str, OwnData]:
     try:
         written = OwnDataset.model_validate(value)
     except ValidationError as error:

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mgsweep.errors import InvalidInput, Problem
+from mgsweep.errors import InvalidInput
 from mgsweep.guidance.models.sources import called
 from mgsweep.plan.document import Document
-from mgsweep.plan.own_data import sections
+from mgsweep.plan.renaming import Keys, rename
 
 
 def resolve_weights(document: Document) -> dict[str, Path]:
@@ -19,25 +19,19 @@ def resolve_weights(document: Document) -> dict[str, Path]:
         InvalidInput: every file that cannot be read.
     """
     found: dict[str, Path] = {}
-    problems: list[Problem] = []
-    for keys, axes in sections(document.data):
-        values = axes.get("weights")
-        written = values if isinstance(values, list) else [values]
-        for place, value in enumerate(written):
-            if not _is_path(value):
-                continue
-            path = (document.path.parent / Path(os.path.expandvars(value)).expanduser()).resolve()
-            try:
-                name = called(path)
-            except InvalidInput as error:
-                problems += [document.problem((*keys, "weights"), f"{p.where}: {p.message}") for p in error.problems]
-            else:
-                found[name] = path
-                written[place] = name
-        if "weights" in axes:
-            axes["weights"] = written if isinstance(values, list) else written[0]
-    if problems:
-        raise InvalidInput(problems)
+
+    def named(keys: Keys, value: Any) -> str | None:
+        if not _is_path(value):
+            return None
+        path = (document.path.parent / Path(os.path.expandvars(value)).expanduser()).resolve()
+        try:
+            name = called(path)
+        except InvalidInput as error:
+            raise InvalidInput(document.problem(keys, f"{p.where}: {p.message}") for p in error.problems) from None
+        found[name] = path
+        return name
+
+    rename(document, "weights", named)
     return found
 
 

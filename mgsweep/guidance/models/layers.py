@@ -44,13 +44,18 @@ def chain(x: Tensor, *layers: Layer) -> tuple[Tensor, Pullback]:
     for layer in layers:
         x, pull = layer.vjp(x)
         pulls.append(pull)
+    return x, composed(pulls)
+
+
+def composed(pulls: Sequence[Pullback]) -> Pullback:
+    """The pullback of steps one after the other."""
 
     def pullback(gradient: Tensor) -> Tensor:
         for pull in reversed(pulls):
             gradient = pull(gradient)
         return gradient
 
-    return x, pullback
+    return pullback
 
 
 class Chain(Layer, nn.Sequential):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from mgsweep.guidance.models.layers import Chain, Layer, Pullback, chain
+from mgsweep.guidance.models.layers import Chain, Layer, Pullback, chain, composed
 
 Context = Callable[[], AbstractContextManager[None]]
 
@@ -25,18 +25,11 @@ def recomputed(x: Tensor, layers: Sequence[Layer], again: Callable[[], Context])
     Args:
         again: asked when a pullback is called, gives the context in which it has to be computed again.
     """
-
     pulls = []
     for block in _blocks(layers):
         x, pull = _recomputed(x, block, again)
         pulls.append(pull)
-
-    def pullback(gradient: Tensor) -> Tensor:
-        for pull in reversed(pulls):
-            gradient = pull(gradient)
-        return gradient
-
-    return x, pullback
+    return x, composed(pulls)
 
 
 def _blocks(layers: Sequence[Layer]) -> list[list[Layer]]:
