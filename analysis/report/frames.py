@@ -22,7 +22,7 @@ AXES = tuple(key for key in CONFIG if key != "parent")
 
 # A baseline shares these with the trials that start from it. The rest makes a trial guided, or is how it trains, which
 # a baseline does by settings of its own.
-SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "seed")
+SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "precision", "seed")
 GUIDANCE = tuple(key for key in AXES if key not in SHARED)
 
 

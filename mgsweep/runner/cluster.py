@@ -78,6 +78,7 @@ def run(
     """
     if not insecure:
         _ask_for_token(address)
+    _knock(address)
     configure(address)
     from mgsweep.runner.execution import train_on_data
     from mgsweep.runner.plan_on_tune import SCRATCH, tuner
@@ -120,7 +121,6 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[dict[str, 
     import ray
     from ray._private import worker
 
-    _knock(address)
     if not verbose:  # a worker that died is told by the listener, in a line
         worker.print_to_stdstream = lambda *arguments, **options: None
     private = Path(tempfile.mkdtemp(prefix="mgsweep-")) if address is None else None
