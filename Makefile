@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SWEEP := sweeps/quickstart.yaml
 
-.PHONY: demo test test-all chaos browser check format clean
+.PHONY: demo test test-all chaos tools check format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/mgsweep run $(SWEEP)
@@ -16,9 +16,10 @@ test: $(VENV)/.installed-dev
 test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m ""
 
-# The page of `mgsweep report` is tested in a real browser; where there is none, those tests are skipped.
-browser:
-	command -v chromium >/dev/null || (apt-get update && apt-get install --yes --no-install-recommends chromium)
+# The report's page is tested in a real browser, tables by TeX itself; where they are absent, those tests are skipped.
+tools:
+	{ command -v chromium && command -v pdflatex; } >/dev/null || \
+		(apt-get update && apt-get install --yes --no-install-recommends chromium texlive-latex-recommended)
 
 # Crash points, power cuts, errors, bit flips; then kills at random, and the same against plain Ray Tune. 15 minutes.
 chaos: $(VENV)/.installed-dev

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from analysis.tables.layout import Cell, Table
 
+# A bracket after the end of a row would be its length.
 LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -15,6 +17,8 @@ LATEX = {
     "&": r"\&",
     "#": r"\#",
     "_": r"\_",
+    "[": "{[}",
+    "\N{NO-BREAK SPACE}": "~",
     "%": r"\%",
     "^": r"\textasciicircum{}",
     "~": r"\textasciitilde{}",
@@ -35,27 +39,34 @@ LATEX = {
 }
 MARKDOWN = {character: f"\\{character}" for character in "\\`*_[]<>#|~$&"}
 
-ONE_COLUMN = 5
-"""Tables with more columns go over both columns of the paper."""
+UNKNOWN = frozenset("«»ÐÞðþĄąĐđĘęĦħĮįĸĿŀŉŊŋŦŧŲųſ")
+"""Letters below U+0180 that pdfTeX does not have in its default encoding: any of them would stop the whole paper."""
+
+TITLE = 14
+"""Letters in a line of a column's title, as far as words allow."""
+ONE_COLUMN = 46
+"""Letters that fit into one column of a two-column paper, in small type; wider tables go over both columns."""
 
 
 def latex(table: Table, label: str) -> str:
-    """A floating table for `\\usepackage{booktabs}`, in ASCII and Latin letters only."""
+    """A floating table for `\\usepackage{booktabs}`, in ASCII and Latin letters only, with the caption below it."""
     columns = "l" * table.names + "r" * (len(table.titles) - table.names)
+    titles = [_latex_title(title, side) for title, side in zip(table.titles, columns, strict=True)]
     body = "\n\\midrule\n".join("\n".join(_latex_row(row) for row in group) for group in table.groups)
-    kind = "table" if len(table.titles) <= ONE_COLUMN else "table*"
+    kind = "table" if sum(_widths(table)) <= ONE_COLUMN else "table*"
     return (
         f"\\begin{{{kind}}}\n"
         "\\centering\n"
-        f"\\caption{{{_latex(table.caption)}}}\n"
-        f"\\label{{{''.join(letter for letter in label if letter.isalnum() or letter in ':-')}}}\n"
+        "\\small\n"
         f"\\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n"
         "\\toprule\n"
-        f"{' & '.join(map(_latex, table.titles))} \\\\\n"
+        f"{' & '.join(titles)} \\\\\n"
         "\\midrule\n"
         f"{body}\n"
         "\\bottomrule\n"
         "\\end{tabular}\n"
+        f"\\caption{{{_latex(table.caption)}}}\n"
+        f"\\label{{{''.join(letter for letter in label if letter.isalnum() or letter in ':-')}}}\n"
         f"\\end{{{kind}}}\n"
     )
 
@@ -68,14 +79,38 @@ def markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _latex_title(title: str, side: str) -> str:
+    """Titles say more than the numbers below them are wide: they break."""
+    lines = [_latex(line) for line in _broken(title)]
+    return lines[0] if len(lines) == 1 else f"\\shortstack[{side}]{{" + r" \\ ".join(lines) + "}"
+
+
+def _broken(title: str) -> list[str]:
+    title = _line_of(title).replace(" ↑", "\N{NO-BREAK SPACE}↑").replace(" ↓", "\N{NO-BREAK SPACE}↓")
+    return textwrap.wrap(title, TITLE, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _widths(table: Table) -> Iterator[int]:
+    """Letters in each column, and two for the space beside it."""
+    for place, title in enumerate(table.titles):
+        cells = (row[place].text for group in table.groups for row in group)
+        yield 2 + max(map(len, (*_broken(title), *cells)))
+
+
 def _latex_row(row: Iterable[Cell]) -> str:
     cells = (rf"\textbf{{{_latex(cell.text)}}}" if cell.bold else _latex(cell.text) for cell in row)
     return f"{' & '.join(cells)} \\\\"
 
 
 def _latex(text: str) -> str:
-    # A letter that pdfTeX may not know would stop the whole paper.
-    return "".join(LATEX.get(letter, letter if ord(letter) < 0x180 else "?") for letter in _line_of(text))
+    return "".join(LATEX.get(letter, _known(letter)) for letter in _line_of(text))
+
+
+def _known(letter: str) -> str:
+    if ord(letter) < 0x180 and letter not in UNKNOWN:
+        return letter
+    plain = unicodedata.normalize("NFD", letter)[0]
+    return plain if plain.isascii() else "?"
 
 
 def _markdown_row(row: Iterable[Cell]) -> str:

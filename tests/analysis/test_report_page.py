@@ -22,7 +22,7 @@ from analysis.report.results import Results
 from analysis.selection import fronts, measurements
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make browser` installs it, as root")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: `make tools` installs it, as root")
 
 QUIET = ("no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")
 SMALL = synthetic.small()
