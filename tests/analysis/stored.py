@@ -1,16 +1,27 @@
-"""Synthetic frames as a report reads them from a store."""
+"""Frames put into a store, and as a report reads them from one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis.report.results import Results
+from mgsweep.store import Store
 from mgsweep.store.columns import SCHEMA
 from mgsweep.trial import CONFIG
 
 HOSTILE = "<script>alert(1)</script></title><img src=x onerror=alert(1)>{{7*7}}\n\N{GRINNING FACE}%{x}<b>" + "x" * 300
+
+
+def fill(folder: Path, frame: pd.DataFrame) -> Store:
+    """A store with one record for each trial of the frame."""
+    store = Store(folder)
+    for name, trial in frame.astype(object).where(frame.notna(), None).groupby("id"):
+        rows = trial[[column for column in trial if column in SCHEMA.names]].to_dict("records")
+        store.commit(name, [row | {"sweep": "test", "epoch": int(row["epoch"])} for row in rows])
+    return store
 
 
 def results(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import recorded
+from stored import fill
 
 from analysis.figures import FIGURES, style
 from analysis.selection import gains
@@ -153,3 +155,18 @@ def test_pages_of_published_numbers(name: str) -> None:
     with style.paper():
         figure.savefig(io.BytesIO(), format="pdf")
     assert all(axes.lines or axes.texts for axes in figure.axes)
+
+
+def legal(frame: pd.DataFrame) -> pd.DataFrame:
+    """With ids as a store takes them."""
+    return frame.replace({"id": r"[^a-z0-9-]", "parent": r"[^a-z0-9-]"}, "", regex=True).dropna(subset=["epoch"])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_store_filled_with_them_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
+    frame = legal(PAGES[name][0])
+    read = FIGURES[name].load().data(fill(tmp_path / "published", frame).frame())
+    expected = FIGURES[name].load().data(frame)
+    assert len(read) == len(expected) > 0
+    for column in expected.select_dtypes("number"):
+        assert sorted(read[column].dropna()) == sorted(expected[column].dropna()), column

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from stored import fill
 from synthetic import HOSTILE, grouped, small
 
 from analysis.figures import FIGURES
@@ -18,16 +19,6 @@ from analysis.outputs import NothingToDraw
 from analysis.tables import TABLES
 from analysis.tables import save as tabulate
 from mgsweep.store import Store
-from mgsweep.store.columns import SCHEMA
-
-
-def fill(folder: Path, frame: pd.DataFrame) -> Store:
-    """A store with one record for each trial of the frame."""
-    store = Store(folder)
-    for name, trial in frame.astype(object).where(frame.notna(), None).groupby("id"):
-        rows = trial[[column for column in trial if column in SCHEMA.names]].to_dict("records")
-        store.commit(name, [row | {"sweep": "test", "epoch": int(row["epoch"])} for row in rows])
-    return store
 
 
 @pytest.fixture
