@@ -83,13 +83,13 @@ FIGURES = Registry(
         "epg-map",
         "analysis.figures.epg_map",
         "EPG against mAP, as epg-f1",
-        "test results of trials guided by all boxes, undilated",
+        "test results with mAP of trials guided by all boxes, undilated",
     ),
     FigureLine(
         "iou-map",
         "analysis.figures.iou_map",
         "IoU against mAP, as iou-f1",
-        "test results of trials guided by all boxes, undilated",
+        "test results with mAP of trials guided by all boxes, undilated",
     ),
     FigureLine(
         "backbones",
