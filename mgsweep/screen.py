@@ -36,7 +36,10 @@ Cells = dict[str, Any]
 Part = RenderableType
 """Something that can be printed: a table, a heading."""
 
-console = Console(highlight=False)
+LONG = 200
+"""Letters in a line of a pipe or file: rows of a table stay whole, so that grep finds all of them."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else LONG)
 warnings = Console(stderr=True, highlight=False)
 
 

@@ -114,6 +114,13 @@ def test_a_failure_is_shown_with_its_traceback(sweep: Path, tmp_path: Path) -> N
     assert "Traceback" in shown
 
 
+def test_in_a_pipe_a_row_is_a_line() -> None:
+    code = "from mgsweep.screen import show; show([{f'column {n}': f'value {n} of many' for n in range(9)}])"
+    environment = {key: value for key, value in os.environ.items() if key != "COLUMNS"} | {"PYTHONPATH": str(ROOT)}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert len(said.stdout.splitlines()) == 2
+
+
 def test_a_message_with_brackets_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     """It would be markup to the terminal's printer, which raises on a tag that does not close."""
     trial = Trial(dataset="shapes", model="bcos")
