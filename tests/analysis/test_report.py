@@ -252,8 +252,8 @@ GUIDED = Trial(
 )  # fmt: skip
 
 
-def told(path: Path) -> dict[str, object]:
-    text = path.read_text().partition('type="application/octet-stream">')[2].partition("<")[0]
+def told(path: Path, part: str = "data") -> dict[str, object]:
+    text = path.read_text().partition(f'<script id="{part}" type="application/octet-stream">')[2].partition("<")[0]
     found: dict[str, object] = html.unpacked(text)
     return found
 
