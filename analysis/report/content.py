@@ -10,10 +10,12 @@ import pandas as pd
 
 from analysis.figures import style
 from analysis.figures.names import rank
+from analysis.progress import USUAL, Goals
 from analysis.report import frames
 from analysis.report.commands import commands
 from analysis.report.pictures import order, pictures
 from analysis.report.results import Results
+from analysis.report.search import courses, shares
 from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
 from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, baselines, fronts, measurements
 from mgsweep import __version__
@@ -53,12 +55,13 @@ SYMBOLS = {
 """Plotly's names of matplotlib's markers."""
 
 
-def content(results: Results, run: str, live: bool) -> Cells:
+def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cells:
     """Everything the page knows.
 
     Args:
         run: how the sweep is run, as in `mgsweep run FILE`.
         live: whether the page will be written again, and should look for that.
+        goals: what the front's hypervolume is taken over.
 
     Trials are named by their place in `trials`; fractions are whole numbers of 1 / SCALE.
     """
@@ -88,6 +91,9 @@ def content(results: Results, run: str, live: bool) -> Cells:
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),
         "points": _points(frames.points(guided, starts, chosen), there, place),
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
+        "goals": _goals(goals),
+        "courses": list(courses(rows, trials.set_index("id")["state"].to_dict(), goals, place)),
+        "importances": shares(trials, chosen, [axis["key"] for axis in axes], there),
         "best": _best(chosen, members, place),
         "failures": _failures(results.failures, place),
         "provenance": _provenance(rows),
@@ -191,6 +197,15 @@ def _curves(curves: pd.DataFrame, metrics: Sequence[str], place: pd.Series[int])
         "epoch": whole(curves["epoch"]),
         **{name: scaled(curves[name]) for name in metrics},
         **{name: four_digits(curves[name]) for name in frames.LOSSES},
+    }
+
+
+def _goals(goals: Goals) -> Cells:
+    """What the hypervolume is taken over; it is a share of 1 if all of it are shares that are to become large."""
+    return {
+        "names": [METRIC_NAMES.get(key, key.replace("_", " ")) for key in goals.objectives],
+        "share": all(key in METRICS and way == "max" for key, way in goals.objectives.items()),
+        "constrained": bool(goals.constraints),
     }
 
 

@@ -32,6 +32,8 @@ SCRIPTS = (
     "view",
     "plane",
     "fronts",
+    "courses",
+    "importances",
     "table",
     "parallel",
     "sections",

@@ -220,6 +220,51 @@ def test_maps_for_which_there_is_no_room_are_said(reader: Reader, monkeypatch: p
     expect(page.locator(".map-grid img")).to_have_count(4)  # the first image and its maps at three probes
 
 
+def test_progress_and_slices_are_of_runs(page: Page) -> None:
+    found = "document.getElementById('{}').data.filter(({{ trials }}) => trials).map(({{ trials }}) => trials.length)"
+    guided = SMALL[SMALL["loss"] != "none"]["id"].nunique()
+    assert page.evaluate(found.format("course")) == [guided, 0, 0] * 2
+    assert set(page.evaluate(found.format("slices"))) == {guided}
+    page.evaluate("document.getElementById('course').scrollIntoView({block: 'center', behavior: 'instant'})")
+    settled(page)
+    first = page.evaluate("mg.data.courses[0].trial[0]")
+    place = page.evaluate(
+        """() => {
+            const plot = document.getElementById("course");
+            const [box, { xaxis, yaxis }] = [plot.getBoundingClientRect(), plot._fullLayout];
+            const up = yaxis._offset + yaxis.c2p(plot.data[0].y[0]);
+            return { x: box.left + xaxis._offset + xaxis.c2p(1), y: box.top + up };
+        }"""
+    )
+    page.mouse.move(place["x"] + 1, place["y"])
+    expect(page.locator("#tip")).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()
+    expect(row(page, page.evaluate(f"mg.trials.id[{first}]"))).to_have_attribute("aria-selected", "true")
+    settled(page)
+    assert page.evaluate(found.format("course")) == [guided, 0, 1] * 2
+    page.mouse.move(5, 5)
+    page.evaluate("mg.choose({filters: {loss: ['energy']}})")
+    settled(page)
+    left = SMALL[SMALL["loss"] == "energy"]["id"].nunique()
+    assert set(page.evaluate(found.format("slices"))) == {left}
+
+
+def test_importances_are_those_of_the_metrics_in_view(reader: Reader) -> None:
+    page = reader.open(results(synthetic.store()))
+    bars = page.locator("#shares .share").first
+    loss = page.evaluate("mg.data.importances.epg[mg.axes.findIndex(({ key }) => key === 'loss')]")
+    expect(bars.locator(".name")).to_have_text("loss")
+    expect(bars.locator("b").first).to_have_text(f"{round(loss / 100)} %")
+    expect(page.locator("#shares")).to_contain_text("F1")
+    page.evaluate("mg.choose({x: 'iou', y: 'iou'})")
+    expect(page.locator("#shares")).not_to_contain_text("F1")
+    expect(bars.locator("b")).to_have_count(1)
+    alone = reader.open(results(SMALL.query("loss == 'none'")))
+    expect(alone.locator("#importance")).to_be_hidden()
+    expect(alone.locator("#progress")).to_be_hidden()
+
+
 def test_columns_sort_with_missing_values_last(page: Page) -> None:
     header = page.locator("[data-key=gain_epg]")
     header.get_by_role("button").click()

@@ -264,5 +264,18 @@
     tip.style.left = `${Math.max(8, x + 16 + tip.offsetWidth > innerWidth ? x - 16 - tip.offsetWidth : x + 16)}px`;
     tip.style.top = `${Math.max(8, Math.min(y + 12, innerHeight - tip.offsetHeight - 8))}px`;
   };
+
+  // In a chart of runs: a point tells of its run, and a click selects it, with Ctrl or Shift beside the others.
+  mg.pointAtRuns = (plot, runOf) => {
+    plot.on("plotly_hover", ({ event, points: [hovered] }) => {
+      const trial = runOf(hovered);
+      if (trial != null) mg.tip(trial, event);
+    });
+    plot.on("plotly_unhover", mg.untip);
+    plot.on("plotly_click", ({ event, points: [clicked] }) => {
+      const trial = runOf(clicked);
+      if (trial != null) mg.select(trial, { more: event.ctrlKey || event.metaKey || event.shiftKey });
+    });
+  };
   mg.untip = () => (document.getElementById("tip").hidden = true);
 }
