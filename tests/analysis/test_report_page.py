@@ -450,6 +450,8 @@ def test_ten_thousand_trials(reader: Reader) -> None:
     expect(page.locator("#shown")).to_have_text("2,502 of 10,002 runs")
     page.locator("#table").evaluate("(table) => (table.scrollTop = 1e9)")
     expect(page.locator("#table .body .row").last).to_have_attribute("aria-rowindex", "2503")
+    dots = page.evaluate("document.getElementById('slices').data.map(({ trials, x }) => (trials ?? x).length)")
+    assert max(dots) <= 600
     page.evaluate("mg.select(0)")
     expect(page.locator(".map-grid img").first).to_be_attached()
     assert reader.file.stat().st_size < 10e6

@@ -3,6 +3,7 @@
 // The metrics are those of the plane above.
 {
   const MOST_SLICES = 6;
+  const MOST_DOTS = 600; // along an axis; the medians are of all
   const FEW = 12; // values of an axis whose medians are drawn
   const COLORS = ["--text", "--line"]; // no colour of the data
   const plot = document.getElementById("slices");
@@ -44,7 +45,10 @@
     document.getElementById("shares-note").textContent = [
       "Share of the variance on validation that the axis accounts for alone (adjusted R²), over all guided runs that ended, each at the epoch it is shown by.",
       left ? `The ${left} least are not drawn.` : "",
-    ].join(" ");
+      every(runs()) > 1 ? `One in ${every(runs())} runs is drawn, medians are of all.` : "",
+    ]
+      .filter(Boolean)
+      .join(" ");
     drawSlices(ranked().slice(0, MOST_SLICES));
   };
 
@@ -101,6 +105,7 @@
     Plotly.react(plot, traces, layout, { ...mg.PLOT, displayModeBar: false });
   };
 
+  const every = (trials) => Math.ceil(trials.length / MOST_DOTS) || 1;
   const runs = () => [...mg.shown().keys()].filter((trial) => mg.shown()[trial] && !mg.trials.baseline[trial]);
 
   // A metric of the runs along an axis; where it has few values, their medians too.
@@ -110,17 +115,18 @@
     const percent = (number) => (100 * number) / mg.data.scale;
     const here = { type: "scatter", xaxis: `x${suffix}`, yaxis: `y${suffix}`, hoverinfo: "none" };
     const selected = new Set(mg.selected());
+    const drawn = trials.filter((trial, place) => place % every(shown) === 0 || selected.has(trial));
     const dots = {
       ...here,
       mode: "markers",
-      trials,
-      x: trials.map((trial) => across(axis, trial)),
-      y: trials.map((trial) => percent(value(trial))),
+      trials: drawn,
+      x: drawn.map((trial) => across(axis, trial)),
+      y: drawn.map((trial) => percent(value(trial))),
       marker: {
-        size: trials.map((trial) => (selected.has(trial) ? 11 : 6)),
-        color: trials.map(colorOf),
-        opacity: trials.length > 300 ? 0.35 : 0.75,
-        line: { width: trials.map((trial) => (selected.has(trial) ? 1.5 : 0)), color: mg.css("--text") },
+        size: drawn.map((trial) => (selected.has(trial) ? 11 : 6)),
+        color: drawn.map(colorOf),
+        opacity: drawn.length > 300 ? 0.35 : 0.75,
+        line: { width: drawn.map((trial) => (selected.has(trial) ? 1.5 : 0)), color: mg.css("--text") },
       },
     };
     if (axis.values.length > FEW) return [dots];
@@ -162,7 +168,7 @@
   const frame = (axis, metric, { suffix, number, row, rows, across, bands }) => {
     const [column, band] = [number % across, Math.floor(number / across)];
     const [wide, high] = [1 / across, 1 / bands];
-    const [top, lower] = [1 - band * high, 1 - (band + 1) * high + (band < bands - 1 ? 0.14 * high : 0)];
+    const [top, lower] = [1 - band * high, 1 - (band + 1) * high + (band < bands - 1 ? 0.17 * high : 0)];
     const each = (top - lower) / rows;
     const few = axis.values.length <= FEW;
     const ticks = few

@@ -78,7 +78,6 @@
     const image = mg.element("img", {
       alt,
       title,
-      loading: "lazy",
       decoding: "async",
       src: `data:image/png;base64,${src}`,
     });
