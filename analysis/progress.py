@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,17 @@ from analysis.selection import PROBE, at_own_probe, baselines
 OBJECTIVES = {"f1": "max", "epg": "max"}
 LARGER_IS_WORSE = ("class_loss", "guidance_loss", "seconds")
 COLUMNS = ("id", "loss", "stopped", "trials", "epochs", "hours", "hypervolume")
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What a sweep looks for: the arguments of these names of `progress`."""
+
+    objectives: Mapping[str, str] = field(default_factory=OBJECTIVES.copy)
+    constraints: Mapping[str, float] = field(default_factory=dict)
+
+
+USUAL = Goals()
 
 
 def progress(
@@ -40,10 +52,11 @@ def progress(
     spent = _spent(guided)
     points = _points(frame, guided, spent, constraints or {})
     corner, values = _maximised(points, objectives, reference or {})
-    owner = points["id"].to_numpy()
+    places = points.reset_index(drop=True).groupby("id").indices
     rows, reached = [], np.empty((0, len(objectives)))
     for number, trial in enumerate(_in_order_of_end(guided, spent), start=1):
-        reached = np.concatenate([reached, values[owner == trial]])
+        reached = np.concatenate([reached, values[places.get(trial, [])]])
+        reached = reached[front(reached)]  # the rest adds nothing, later either
         rows.append({"id": trial, "trials": number, "hypervolume": hypervolume(reached, corner)})
     told = pd.DataFrame(rows, columns=["id", "trials", "hypervolume"]).merge(_costs(guided, spent), on="id")
     told["epochs"], told["hours"] = told["epochs"].cumsum(), told["seconds"].cumsum() / 3600

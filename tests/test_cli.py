@@ -16,7 +16,8 @@ from unittest.mock import ANY
 import pytest
 import voc_folder
 
-from mgsweep.cli.draw import _scale
+from analysis.progress import Goals
+from mgsweep.cli.draw import _goals, _scale, _written
 from mgsweep.plan import load
 from mgsweep.screen import Screen, show
 from mgsweep.store import Store
@@ -149,6 +150,13 @@ def test_a_report_is_one_file_with_commands_that_run(finished: Path, sweep: Path
     assert [file.name for file in (tmp_path / "pages").iterdir()] == ["tiny.html"]
 
 
+def test_a_report_measures_what_its_sweep_searches_for() -> None:
+    search = {"budget": {"trials": 3}, "objectives": {"iou": "max", "seconds": "min"}, "constraints": {"f1": 0.02}}
+    assert _goals({"search": search}) == Goals({"iou": "max", "seconds": "min"}, {"f1": 0.02})
+    for usual in ({}, {"search": "no search"}, {"search": {**search, "objectives": 5}}):
+        assert _goals(usual) == Goals({"f1": "max", "epg": "max"}, {})
+
+
 def test_schema_and_doctor(tmp_path: Path) -> None:
     assert json.loads(mgsweep("schema").stdout)["title"] == "Sweep"
     found = mgsweep("doctor", cwd=tmp_path)
@@ -242,6 +250,6 @@ def test_the_report_of_a_scale_says_which_scale_it_is(sweep: Path, tmp_path: Pat
     done = mgsweep("run", sweep, "--local", "--scale", "smoke", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     results = Store(tmp_path / "results" / "tiny-smoke")
-    assert _scale(results) == ["--scale", "smoke"]
+    assert _scale("tiny-smoke", _written(results)) == ["--scale", "smoke"]
     (results.path / "sweep.yaml").write_text("name: tiny\n")
-    assert _scale(results) == []
+    assert _scale("tiny-smoke", _written(results)) == []

@@ -48,7 +48,7 @@ def data(frame: pd.DataFrame, key: str, but: str | None = None) -> pd.DataFrame:
     frame = frame.reindex(columns=sorted(needed)).astype(
         dict.fromkeys(["id", "parent", *SETTING, "loss", *PROBE], "str")
     )
-    whole = [_is_whole(*row) for row in frame[["pixels", "map", "side"]].itertuples(index=False, name=None)]
+    whole = [is_whole(*row) for row in frame[["pixels", "map", "side"]].itertuples(index=False, name=None)]
     frame = frame[np.array(whole, dtype=bool)].drop_duplicates(
         ["id", "epoch", "image", "probe_attribution", "probe_depth"]
     )
@@ -65,12 +65,25 @@ def data(frame: pd.DataFrame, key: str, but: str | None = None) -> pd.DataFrame:
     return shown.sort_values([*SETTING, "loss", "bbox_dilation", "image"], ignore_index=True)
 
 
-def _is_whole(pixels: Any, values: Any, side: Any) -> bool:
+def is_whole(pixels: Any, values: Any, side: Any) -> bool:
     """Whether the bytes are of a square picture and a square map."""
-    if not isinstance(pixels, bytes) or not isinstance(values, bytes) or side != side:
+    if not isinstance(pixels, bytes) or not isinstance(values, bytes) or pd.isna(side):
         return False
     edge = int((len(pixels) / 3) ** 0.5)
     return len(pixels) == 3 * edge * edge > 0 and len(values) == 2 * int(side) ** 2 > 0
+
+
+def relative(values: bytes) -> NDArray[np.float64]:
+    """A stored map, (side, side), in units of its 99.5 % quantile of magnitude."""
+    flat = np.frombuffer(values, dtype=np.float16).astype(float)
+    side = int(len(flat) ** 0.5)
+    return flat.reshape(side, side) / (float(np.quantile(np.abs(flat), 0.995)) or 1.0)
+
+
+def photo(pixels: bytes) -> NDArray[np.uint8]:
+    """A stored image, (side, side, 3)."""
+    side = int((len(pixels) / 3) ** 0.5)
+    return np.frombuffer(pixels, dtype=np.uint8).reshape(side, side, 3)
 
 
 def _chosen(rows: pd.DataFrame, starts: pd.DataFrame, key: str) -> pd.DataFrame:
@@ -130,19 +143,15 @@ def _grid(rows: int, columns: int, note: str) -> tuple[Figure, NDArray[Any]]:
 
 
 def _draw_image(axes: Axes, picture: dict[Any, Any]) -> None:
-    side = int((len(picture["pixels"]) / 3) ** 0.5)
-    pixels = np.frombuffer(picture["pixels"], dtype=np.uint8).reshape(side, side, 3)
-    axes.imshow(pixels, extent=(0, 1, 1, 0), interpolation="nearest")
+    axes.imshow(photo(picture["pixels"]), extent=(0, 1, 1, 0), interpolation="nearest")
     _draw_boxes(axes, picture["boxes"], "#00FFFF")
     axes.set_ylabel(names.label(picture["class"]), fontsize=7)
 
 
 def _draw_map(axes: Axes, picture: dict[Any, Any]) -> None:
-    side = int(picture["side"])
-    values = np.frombuffer(picture["map"], dtype=np.float16).reshape(side, side).astype(float)
-    largest = float(np.quantile(np.abs(values), 0.995)) or 1.0
-    smooth = "bilinear" if side <= COARSE else "nearest"  # as the metrics see it
-    axes.imshow(values / largest, extent=(0, 1, 1, 0), interpolation=smooth, cmap=COLORS, vmin=-1, vmax=1)
+    values = relative(picture["map"])
+    smooth = "bilinear" if len(values) <= COARSE else "nearest"  # as the metrics see it
+    axes.imshow(values, extent=(0, 1, 1, 0), interpolation=smooth, cmap=COLORS, vmin=-1, vmax=1)
     _draw_boxes(axes, picture["boxes"], "0.2")
     axes.set_xlabel(f"{100 * picture['epg']:.0f} %", fontsize=6, labelpad=1)
 

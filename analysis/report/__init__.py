@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from analysis.progress import USUAL, Goals
 from mgsweep import durable
 from mgsweep.store import Store
 
@@ -14,12 +15,13 @@ __all__ = ["watch", "write"]
 EVERY = 15.0  # seconds between two looks at the store
 
 
-def write(store: Store, run: str, folder: str | Path, live: bool = False) -> tuple[Path, bool]:
+def write(store: Store, run: str, folder: str | Path, live: bool = False, goals: Goals = USUAL) -> tuple[Path, bool]:
     """Write `<folder>/<sweep>.html`, replacing an older one at once.
 
     Args:
         run: how the sweep is run, as in `mgsweep run FILE`, for the commands that the page shows.
         live: let the page look for a newer one of itself by itself.
+        goals: what the sweep searches for, or may.
 
     Returns:
         Its path, and whether trials are being trained or waiting.
@@ -34,11 +36,11 @@ def write(store: Store, run: str, folder: str | Path, live: bool = False) -> tup
     results = read(store)
     name = f"{results.name}.html"
     Path(folder).mkdir(parents=True, exist_ok=True)
-    durable.write(Path(folder), name, page(content(results, run, live and results.active)))
+    durable.write(Path(folder), name, page(content(results, run, live and results.active, goals)))
     return Path(folder, name), results.active
 
 
-def watch(store: Store, run: str, folder: str | Path) -> Iterator[Path]:
+def watch(store: Store, run: str, folder: str | Path, goals: Goals = USUAL) -> Iterator[Path]:
     """Write the page again and again until nothing is left to train; yields its path each time.
 
     When its user stops (closes the generator, or interrupts), the page is written a last time and no longer looks for
@@ -47,10 +49,10 @@ def watch(store: Store, run: str, folder: str | Path) -> Iterator[Path]:
     active = True
     try:
         while active:
-            path, active = write(store, run, folder, live=True)
+            path, active = write(store, run, folder, live=True, goals=goals)
             yield path
             if active:
                 time.sleep(EVERY)
     finally:
         if active:
-            write(store, run, folder)
+            write(store, run, folder, goals=goals)

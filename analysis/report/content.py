@@ -9,11 +9,14 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures import style
-from analysis.figures.names import LABELS, rank
+from analysis.figures.names import rank
+from analysis.progress import USUAL, Goals
 from analysis.report import frames
 from analysis.report.commands import commands
+from analysis.report.pictures import order, pictures
 from analysis.report.results import Results
-from analysis.report.shortened import SCALE, four_digits, looked_up, plain, scaled, value_of, whole
+from analysis.report.search import courses, shares
+from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
 from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, baselines, fronts, measurements
 from mgsweep import __version__
 from mgsweep.pareto import hypervolume
@@ -22,7 +25,9 @@ from mgsweep.trial import Trial
 
 Cells = dict[str, Any]
 
-MOST_CURVE_ROWS = 400_000  # a page of 10,000 trials stays well below 10 MB
+# With these a page of 10,000 trials stays below 10 MB.
+MOST_CURVE_ROWS = 400_000
+MOST_OF_MAPS = 2_000_000  # characters
 MAIN = ("accuracy", "worst_group_accuracy", "f1", "epg", "iou")
 """The metrics that are drawn wherever there is room for a few only; the first are what is not to be lost."""
 
@@ -50,12 +55,13 @@ SYMBOLS = {
 """Plotly's names of matplotlib's markers."""
 
 
-def content(results: Results, run: str, live: bool) -> Cells:
+def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cells:
     """Everything the page knows.
 
     Args:
         run: how the sweep is run, as in `mgsweep run FILE`.
         live: whether the page will be written again, and should look for that.
+        goals: what the front's hypervolume is taken over.
 
     Trials are named by their place in `trials`; fractions are whole numbers of 1 / SCALE.
     """
@@ -63,7 +69,7 @@ def content(results: Results, run: str, live: bool) -> Cells:
     trials = frames.asked_or_stored(results.planned, rows)
     measured = frames.measured(rows)
     guided, starts = measurements(measured, guided=True, how="left"), baselines(measured)
-    chosen = frames.chosen(guided, starts)
+    chosen, members = frames.chosen(guided, starts), fronts(measured)
     place = pd.Series(trials.index, index=trials["id"])
     place = place[~place.index.duplicated()]
     there = [key for key in dict.fromkeys([*METRIC_NAMES, *METRICS]) if rows[key].notna().any()]
@@ -85,16 +91,15 @@ def content(results: Results, run: str, live: bool) -> Cells:
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),
         "points": _points(frames.points(guided, starts, chosen), there, place),
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
-        "best": _best(chosen, fronts(measured), place),
+        "goals": _goals(goals),
+        "courses": list(courses(rows, trials.set_index("id")["state"].to_dict(), goals, place)),
+        "importances": shares(trials, chosen, [axis["key"] for axis in axes], there),
+        "best": _best(chosen, members, place),
         "failures": _failures(results.failures, place),
         "provenance": _provenance(rows),
         "missing": list(_missing(trials, rows)),
+        "pictures": _pictures(results, trials, chosen, members, place),
     }
-
-
-def label(name: object) -> str:
-    """The paper's spelling of a registry name; any other value as it is."""
-    return LABELS.get(name, name) if isinstance(name, str) else f"{name:g}" if isinstance(name, float) else str(name)
 
 
 def _axis(key: str, values: list[Any]) -> Cells:
@@ -195,6 +200,15 @@ def _curves(curves: pd.DataFrame, metrics: Sequence[str], place: pd.Series[int])
     }
 
 
+def _goals(goals: Goals) -> Cells:
+    """What the hypervolume is taken over; it is a share of 1 if all of it are shares that are to become large."""
+    return {
+        "names": [METRIC_NAMES.get(key, key.replace("_", " ")) for key in goals.objectives],
+        "share": all(key in METRICS and way == "max" for key, way in goals.objectives.items()),
+        "constrained": bool(goals.constraints),
+    }
+
+
 def _best(chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) -> Cells:
     """For the tiles: the largest gain on validation, and the largest area under a front of F1 and EPG on test."""
     found: Cells = {}
@@ -214,6 +228,15 @@ def _best(chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) ->
         first = cells["id"].first().iloc[int(areas.argmax())]
         found["hypervolume"] = {"trial": int(place[first]), "area": float(areas.max())}
     return found
+
+
+def _pictures(
+    results: Results, trials: pd.DataFrame, chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]
+) -> Cells:
+    """The maps of the trials that have some."""
+    told = chosen.set_index("id")
+    ids = order(trials[trials["id"].isin(list(results.hung))], set(members["id"]), told["gain"].to_dict())
+    return pictures(ids, results.pictures, told["epoch"].to_dict(), place.to_dict(), MOST_OF_MAPS)
 
 
 def _failures(failures: Mapping[str, Mapping[str, Any]], place: pd.Series[int]) -> list[Cells]:

@@ -27,10 +27,13 @@ SCRIPTS = (
     "state",
     "theme",
     "filters",
+    "pictures",
     "details",
     "view",
     "plane",
     "fronts",
+    "courses",
+    "importances",
     "table",
     "parallel",
     "sections",
@@ -40,6 +43,10 @@ SCRIPTS = (
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:; base-uri 'none'; form-action 'none'"
 )
+
+
+LAZY = "pictures"
+"""The part of the content that the page unpacks when it is first looked at."""
 
 
 def page(content: Mapping[str, Any]) -> bytes:
@@ -54,7 +61,8 @@ def page(content: Mapping[str, Any]) -> bytes:
         "policy": POLICY.format(scripts=_hashes(scripts), styles=_hashes([style, "", *_stylesheets_of(scripts[0])])),
         "title": html.escape(str(content["sweep"])),
         "style": style,
-        "data": packed(content),
+        "data": packed({key: value for key, value in content.items() if key != LAZY}),
+        LAZY: packed(content[LAZY]),
         "scripts": "\n".join(f"<script>{script}</script>" for script in scripts),
     }
     # In one go: what was filled in is not looked at again.

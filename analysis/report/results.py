@@ -1,14 +1,15 @@
-"""Everything a report is made from, read once from a store."""
+"""Everything a report is made from, read from a store once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from mgsweep.store import Store
+from mgsweep.store.gallery import Gallery
 from mgsweep.store.states import state_of
 from mgsweep.trial import CONFIG
 
@@ -18,7 +19,8 @@ class Results:
     """A sweep as it stands.
 
     `rows` is `Store.frame()` and below it the rows so far of unfinished trials; `planned` has a row for each trial
-    asked for, with `id`, `state` and CONFIG; `failures` are those of the store; `text` is the sweep file.
+    asked for, with `id`, `state` and CONFIG; `failures` are those of the store; `text` is the sweep file. The trials of
+    `hung` have stored pictures; they are many, so `pictures` reads them of one trial.
     """
 
     name: str
@@ -26,6 +28,8 @@ class Results:
     rows: pd.DataFrame
     planned: pd.DataFrame
     failures: Mapping[str, Mapping[str, Any]]
+    hung: Collection[str]
+    pictures: Callable[[str], list[dict[str, Any]]]
 
     @property
     def active(self) -> bool:
@@ -40,11 +44,13 @@ def read(store: Store) -> Results:
     finished = store.frame()
     under_way = [row for name, state in states.items() if state != "done" for row in store.progress(name)]
     rows = [finished] if not under_way else [finished, pd.DataFrame(under_way).reindex(columns=finished.columns)]
-    file = store.path / "sweep.yaml"
+    file, gallery = store.path / "sweep.yaml", Gallery(store.path)
     return Results(
         name=store.path.name,
         text=file.read_text(encoding="utf-8", errors="replace") if file.exists() else "",
         rows=pd.concat([part for part in rows if len(part)] or rows[:1], ignore_index=True),
         planned=pd.DataFrame(planned, columns=["id", "state", *CONFIG]),
         failures=store.failures(),
+        hung=gallery.hung(),
+        pictures=gallery.pictures,
     )

@@ -1,4 +1,4 @@
-"""Columns of a frame as short lists of plain JSON values: no NaN, no infinity, no more digits than are read."""
+"""Values and columns of a frame as plain JSON values: no NaN, no infinity, no more digits than are read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.figures.names import LABELS
+
 SCALE = 10_000
 """Fractions are sent as whole numbers of hundredths of a percent."""
+
+
+def label(name: object) -> str:
+    """The paper's spelling of a registry name; any other value as it is."""
+    return LABELS.get(name, name) if isinstance(name, str) else f"{name:g}" if isinstance(name, float) else str(name)
 
 
 def looked_up(ids: pd.Series[Any], place: pd.Series[int]) -> list[int | None]:
@@ -18,6 +25,11 @@ def looked_up(ids: pd.Series[Any], place: pd.Series[int]) -> list[int | None]:
 def scaled(values: pd.Series[Any]) -> list[int | None]:
     """Fractions in units of 1 / SCALE."""
     return whole((values.astype("float64") * SCALE).round())
+
+
+def share(value: float | None) -> int | None:
+    """A fraction in units of 1 / SCALE."""
+    return None if value_of(value) is None else round(float(value or 0) * SCALE)
 
 
 def whole(values: pd.Series[Any]) -> list[int | None]:

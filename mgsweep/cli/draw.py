@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from analysis.outputs import Line
+    from analysis.progress import Goals
     from mgsweep.store import Store
 
 OneSweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="Name of a sweep in the store, or its file.")]
@@ -144,16 +145,23 @@ def report(
     from mgsweep.screen import console
 
     results = stored(store, sweep)
+    written = _written(results)
     file = sweep if Path(sweep).suffix in (".yaml", ".yml") else results.path / "sweep.yaml"
     run = shlex.join(
-        ["mgsweep", "run", str(file), *_scale(results), *([] if store == RESULTS else ["--store", str(store)])]
+        [
+            "mgsweep",
+            "run",
+            str(file),
+            *_scale(results.path.name, written),
+            *([] if store == RESULTS else ["--store", str(store)]),
+        ]
     )
     if not watch:
-        console.print(str(pages.write(results, run, out)[0]), markup=False, soft_wrap=True)
+        console.print(str(pages.write(results, run, out, goals=_goals(written))[0]), markup=False, soft_wrap=True)
         return
     said = False
     with suppress(KeyboardInterrupt):
-        for path in pages.watch(results, run, out):
+        for path in pages.watch(results, run, out, _goals(written)):
             if not said:
                 console.print(
                     f"{path}  (written again as the sweep goes on; Ctrl-C ends that)", markup=False, soft_wrap=True
@@ -161,11 +169,27 @@ def report(
             said = True
 
 
-def _scale(results: Store) -> list[str]:
-    """The option by which the stored sweep file makes these results: a scale has a folder of its own."""
+def _written(results: Store) -> dict[str, Any]:
+    """The stored sweep file."""
     from mgsweep.plan.document import read
 
     file = results.path / "sweep.yaml"
-    written = read(file).data if file.exists() else {}
+    return read(file).data if file.exists() else {}
+
+
+def _scale(folder: str, written: Mapping[str, Any]) -> list[str]:
+    """The option by which the sweep file makes these results: a scale has a folder of its own."""
     scales = (str(scale) for scale in written.get("scales") or ())
-    return next((["--scale", scale] for scale in scales if results.path.name == f"{written.get('name')}-{scale}"), [])
+    return next((["--scale", scale] for scale in scales if folder == f"{written.get('name')}-{scale}"), [])
+
+
+def _goals(written: Mapping[str, Any]) -> Goals:
+    """What the sweep searches for; the usual objectives of one that does not search."""
+    from analysis.progress import USUAL, Goals
+    from mgsweep.plan.schema import Search
+
+    try:
+        search = Search.model_validate(written.get("search"))
+    except ValueError:
+        return USUAL
+    return Goals(search.objectives, search.constraints)

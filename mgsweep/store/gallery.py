@@ -39,6 +39,7 @@ PICTURES = pa.schema(
     ]
 )
 _CLASSES = b"classes"
+_LEFT_OUT = "left out %s; `mgsweep gallery` makes it anew"
 
 
 class Gallery:
@@ -51,6 +52,19 @@ class Gallery:
         """Replace the pictures of a trial."""
         schema = PICTURES.with_metadata({_CLASSES: json.dumps(list(classes)).encode()})
         self._files.write_table(_name(trial_id), pa.Table.from_pylist(rows, schema), _seal(trial_id))
+
+    def hung(self) -> set[str]:
+        """Ids of the trials that have pictures, those of one sweep."""
+        return {Path(name).stem for name in durable.names(self._files.root / "gallery") if name.endswith(".parquet")}
+
+    def pictures(self, trial_id: str) -> list[dict[str, Any]]:
+        """A row for each epoch, image and probe of a trial; none if they cannot be trusted, which is said."""
+        try:
+            rows: list[dict[str, Any]] = self._read(_name(trial_id)).to_pylist()
+        except Damaged as damaged:
+            log.warning(_LEFT_OUT, damaged)
+            return []
+        return rows
 
     def images(self, trial_id: str) -> set[int]:
         """The images that there are of a trial; none if they cannot be trusted."""
@@ -74,7 +88,7 @@ class Gallery:
             try:
                 tables.append(self._read(name).replace_schema_metadata(None))
             except Damaged as damaged:
-                log.warning("left out %s; `mgsweep gallery` makes it anew", damaged)
+                log.warning(_LEFT_OUT, damaged)
         frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return frame
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.report.results import Results
+from analysis.selection import PROBE
 from mgsweep.store import Store
 from mgsweep.store.columns import SCHEMA
 from mgsweep.trial import CONFIG
@@ -30,10 +33,37 @@ def results(
     failures: dict[str, dict[str, Any]] | None = None,
     name: str = "made_up",
     text: str = "name: made_up\n",
+    pictures: dict[str, list[dict[str, Any]]] | None = None,
 ) -> Results:
     """What `results.read` would have found. Without a plan, all trials with rows are done."""
     asked = pd.DataFrame(planned or [], columns=["id", "state", *CONFIG])
-    return Results(name, text, rows.reindex(columns=SCHEMA.names), asked, failures or {})
+    hung = pictures or {}
+    return Results(name, text, rows.reindex(columns=SCHEMA.names), asked, failures or {}, hung, hung.__getitem__)
+
+
+def hung(rows: pd.DataFrame, side: int = 8, images: tuple[int, ...] = (7, 31)) -> dict[str, list[dict[str, Any]]]:
+    """Pictures of noise of each trial, as `Gallery.pictures` gives them, at each of its last two validated epochs."""
+    generator = np.random.default_rng(0)
+    pixels = {image: generator.integers(0, 256, (side, side, 3), dtype=np.uint8).tobytes() for image in images}
+    found: dict[str, list[dict[str, Any]]] = {}
+    places = rows[rows["split"] == "val"].drop_duplicates(["id", "epoch", *PROBE])
+    for name, epochs in places.groupby("id"):
+        last = epochs[epochs["epoch"].isin(sorted(set(epochs["epoch"]))[-2:])]
+        found[str(name)] = [
+            {
+                **row,
+                "image": image,
+                "class": "cat",
+                "probability": 0.75,
+                "boxes": [0.25, 0.25, 0.75, 0.5],
+                "pixels": pixels[image],
+                "map": generator.normal(0, 0.3, (side, side)).astype(np.float16).tobytes(),
+                "side": side,
+                "epg": 0.4,
+            }
+            for row, image in product(last.to_dict("records"), images)
+        ]
+    return found
 
 
 def planned(rows: pd.DataFrame, state: str = "done") -> list[dict[str, Any]]:

@@ -16,7 +16,9 @@ import synthetic
 from stored import HOSTILE, planned, renamed, results
 
 from analysis import report
+from analysis.importance import importance
 from analysis.pareto import hypervolume
+from analysis.progress import Goals, progress
 from analysis.report import frames, html
 from analysis.report.commands import commands
 from analysis.report.content import content
@@ -115,6 +117,52 @@ def test_the_page_is_told_the_largest_gain_and_area() -> None:
 
 def test_what_a_baseline_shares_is_what_a_plan_shares() -> None:
     assert frames.SHARED == SHARED
+
+
+# Progress and importances
+
+
+def ended(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, object]]]:
+    """The rows with times, and a plan in which one trial was stopped and one still runs."""
+    began = pd.Timestamp("2026-01-01", tz="UTC")
+    rows = rows.assign(started=[began + pd.Timedelta(minutes=place) for place in range(len(rows))], seconds=60.0)
+    plan = planned(rows)
+    plan[-1]["state"], plan[-2]["state"] = "running", "stopped"
+    return rows, plan
+
+
+def test_the_course_is_that_of_the_trials_that_ended() -> None:
+    rows, plan = ended(synthetic.small())
+    made = content(results(rows, plan), "mgsweep run x.yaml", live=False)
+    [course] = made["courses"]
+    left = rows[rows["id"] != plan[-1]["id"]]
+    expected = progress(left.assign(stopped=left["id"] == plan[-2]["id"]))
+    assert [made["trials"]["id"][trial] for trial in course["trial"]] == list(expected["id"])
+    assert course["hypervolume"] == pytest.approx(list(expected["hypervolume"]), rel=1e-3)
+    assert course["hours"] == pytest.approx(list(expected["hours"]), rel=1e-3)
+    assert course["dataset"] == "VOC 2007"
+    assert made["goals"] == {"names": ["F1", "EPG"], "share": True, "constrained": False}
+
+
+def test_the_course_is_over_what_the_sweep_searches_for() -> None:
+    rows, plan = ended(synthetic.small())
+    goals = Goals({"iou": "max", "seconds": "min"}, {"f1": 0.0})
+    made = content(results(rows, plan), "mgsweep run x.yaml", live=False, goals=goals)
+    left = rows[rows["id"] != plan[-1]["id"]]
+    expected = progress(left.assign(stopped=left["id"] == plan[-2]["id"]), goals.objectives, goals.constraints)
+    assert made["courses"][0]["hypervolume"] == pytest.approx(list(expected["hypervolume"]), rel=1e-3)
+    assert made["goals"] == {"names": ["IoU", "seconds"], "share": False, "constrained": True}
+
+
+def test_importances_are_of_the_guided_trials_that_ended() -> None:
+    rows, plan = ended(synthetic.store())
+    made = content(results(rows, plan), "mgsweep run x.yaml", live=False)
+    shown = shown_at(rows).merge(rows.drop_duplicates("id")[["id", *frames.AXES]], on="id")
+    shown = shown[(shown["loss"] != "none") & (shown["id"] != plan[-1]["id"])]
+    axes = [axis["key"] for axis in made["axes"]]
+    expected = [round(importance(shown["epg_val"], shown[axis]) * 10_000) for axis in axes]
+    assert made["importances"]["epg"] == expected
+    assert axes[expected.index(max(expected))] == "loss"  # as the store was made
 
 
 # Commands
@@ -252,8 +300,8 @@ GUIDED = Trial(
 )  # fmt: skip
 
 
-def told(path: Path) -> dict[str, object]:
-    text = path.read_text().partition('type="application/octet-stream">')[2].partition("<")[0]
+def told(path: Path, part: str = "data") -> dict[str, object]:
+    text = path.read_text().partition(f'<script id="{part}" type="application/octet-stream">')[2].partition("<")[0]
     found: dict[str, object] = html.unpacked(text)
     return found
 

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 import synthetic
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from stored import HOSTILE, planned, renamed, results
+from stored import HOSTILE, hung, planned, renamed, results
 
 from analysis.report import html
 from analysis.report.content import content
+from analysis.report.pictures import pictures
 from analysis.report.results import Results
 from analysis.selection import fronts, measurements
 
@@ -183,6 +184,87 @@ def test_a_row_selects_in_the_fronts_and_two_are_compared(page: Page) -> None:
     assert rings() == 0
 
 
+def test_a_run_shows_its_maps_beside_its_baselines(reader: Reader) -> None:
+    page = reader.open(results(SMALL, pictures=hung(SMALL)))
+    row(page, STRONG).click()
+    columns, pictures = page.locator(".map-grid b"), page.locator(".map-grid img")
+    expect(columns).to_have_text(["Image", "Baseline", "This run"])
+    expect(pictures).to_have_count(6)
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        expect(picture).to_have_js_property("naturalWidth", 8)
+    drawn = page.locator(".map-grid .picture").last.bounding_box()
+    box = page.locator(".map-grid .box").last.bounding_box()
+    assert drawn
+    assert box
+    assert (box["x"] - drawn["x"], box["y"] - drawn["y"]) == pytest.approx([drawn["width"] / 4] * 2, abs=1)
+    assert (box["width"], box["height"]) == pytest.approx([drawn["width"] / 2, drawn["width"] / 4], abs=1)
+    assert "epoch 3 · B-cos at Input · EPG 40.0 %" in (pictures.last.get_attribute("title") or "")
+    row(page, "l1-0.005-input").click(modifiers=["Control"])
+    expect(columns).to_have_count(4)
+    expect(page.locator(".map-grid b .dot")).to_have_count(2)
+    row(page, "base").click()
+    expect(columns).to_have_text(["Image", "B-cos at Input", "B-cos at Mid2", "B-cos at Final"])
+
+
+def test_maps_for_which_there_is_no_room_are_said(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = hung(SMALL)
+    maps = pictures(["base"], stored.__getitem__, {}, {"base": 0}, 1_000_000)["maps"]
+    first = sum(len(shown["src"]) for shown in maps if shown["image"] == 0)
+    monkeypatch.setattr("analysis.report.content.MOST_OF_MAPS", first)
+    page = reader.open(results(SMALL, pictures=stored))
+    row(page, STRONG).click()
+    expect(page.locator(".maps")).to_contain_text(f"maps of 1 of {len(stored)} runs")
+    expect(page.locator(".map-grid img")).to_have_count(0)
+    row(page, "base").click()
+    expect(page.locator(".map-grid img")).to_have_count(4)  # the first image and its maps at three probes
+
+
+def test_progress_and_slices_are_of_runs(page: Page) -> None:
+    found = "document.getElementById('{}').data.filter(({{ trials }}) => trials).map(({{ trials }}) => trials.length)"
+    guided = SMALL[SMALL["loss"] != "none"]["id"].nunique()
+    assert page.evaluate(found.format("course")) == [guided, 0, 0] * 2
+    assert set(page.evaluate(found.format("slices"))) == {guided}
+    page.evaluate("document.getElementById('course').scrollIntoView({block: 'center', behavior: 'instant'})")
+    settled(page)
+    first = page.evaluate("mg.data.courses[0].trial[0]")
+    place = page.evaluate(
+        """() => {
+            const plot = document.getElementById("course");
+            const [box, { xaxis, yaxis }] = [plot.getBoundingClientRect(), plot._fullLayout];
+            const up = yaxis._offset + yaxis.c2p(plot.data[0].y[0]);
+            return { x: box.left + xaxis._offset + xaxis.c2p(1), y: box.top + up };
+        }"""
+    )
+    page.mouse.move(place["x"] + 1, place["y"])
+    expect(page.locator("#tip")).to_be_visible()
+    page.mouse.down()
+    page.mouse.up()
+    expect(row(page, page.evaluate(f"mg.trials.id[{first}]"))).to_have_attribute("aria-selected", "true")
+    settled(page)
+    assert page.evaluate(found.format("course")) == [guided, 0, 1] * 2
+    page.mouse.move(5, 5)
+    page.evaluate("mg.choose({filters: {loss: ['energy']}})")
+    settled(page)
+    left = SMALL[SMALL["loss"] == "energy"]["id"].nunique()
+    assert set(page.evaluate(found.format("slices"))) == {left}
+
+
+def test_importances_are_those_of_the_metrics_in_view(reader: Reader) -> None:
+    page = reader.open(results(synthetic.store()))
+    bars = page.locator("#shares .share").first
+    loss = page.evaluate("mg.data.importances.epg[mg.axes.findIndex(({ key }) => key === 'loss')]")
+    expect(bars.locator(".name")).to_have_text("loss")
+    expect(bars.locator("b").first).to_have_text(f"{round(loss / 100)} %")
+    expect(page.locator("#shares")).to_contain_text("F1")
+    page.evaluate("mg.choose({x: 'iou', y: 'iou'})")
+    expect(page.locator("#shares")).not_to_contain_text("F1")
+    expect(bars.locator("b")).to_have_count(1)
+    alone = reader.open(results(SMALL.query("loss == 'none'")))
+    expect(alone.locator("#importance")).to_be_hidden()
+    expect(alone.locator("#progress")).to_be_hidden()
+
+
 def test_columns_sort_with_missing_values_last(page: Page) -> None:
     header = page.locator("[data-key=gain_epg]")
     header.get_by_role("button").click()
@@ -286,13 +368,15 @@ def test_names_are_text_everywhere(reader: Reader) -> None:
     plan = planned(rows)
     plan[-1]["state"] = "failed"
     failure = {"cause": HOSTILE, "error": HOSTILE, "traceback": HOSTILE}
-    page = reader.open(results(rows, plan, {plan[-1]["id"]: failure}, name=HOSTILE, text=HOSTILE))
+    shown = {name: [{**one, "class": HOSTILE} for one in hanging] for name, hanging in hung(rows).items()}
+    page = reader.open(results(rows, plan, {plan[-1]["id"]: failure}, HOSTILE, HOSTILE, shown))
     page.evaluate("mg.select(mg.count - 1)")
+    expect(page.locator(".map-grid img").first).to_have_attribute("alt", f"Image of class {HOSTILE}")
     expect(page.locator("#detail")).to_contain_text("{{7*7}}")
     expect(page.locator("h1")).to_have_text(HOSTILE.replace("\n", " "), use_inner_text=True)
     expect(page.locator("#text")).to_contain_text("<script>alert(1)</script>")
     expect(page.locator("#failure-list")).to_contain_text("<script>alert(1)")
-    assert page.locator("img").count() == 0
+    assert page.locator("img:not([src^='data:image/png;base64,'])").count() == 0
     assert page.locator("script:not([type])").count() == len(html.SCRIPTS) + 1
     assert page.evaluate("document.documentElement.scrollWidth") == DESK["width"]
 
@@ -358,13 +442,18 @@ def test_an_address_that_was_tampered_with_does_no_harm(page: Page, state: str) 
 
 
 def test_ten_thousand_trials(reader: Reader) -> None:
-    page = reader.open(results(many()))
+    rows = many()
+    page = reader.open(results(rows, pictures=hung(rows.head(500), side=96)))  # noise compresses least
     expect(page.locator("#shown")).to_have_text("10,002 runs")
     assert page.locator("#table .body .row").count() < 60
     page.get_by_role("button", name="RRR*", exact=True).click()
     expect(page.locator("#shown")).to_have_text("2,502 of 10,002 runs")
     page.locator("#table").evaluate("(table) => (table.scrollTop = 1e9)")
     expect(page.locator("#table .body .row").last).to_have_attribute("aria-rowindex", "2503")
+    dots = page.evaluate("document.getElementById('slices').data.map(({ trials, x }) => (trials ?? x).length)")
+    assert max(dots) <= 600
+    page.evaluate("mg.select(0)")
+    expect(page.locator(".map-grid img").first).to_be_attached()
     assert reader.file.stat().st_size < 10e6
 
 

@@ -3,10 +3,12 @@
 window.mg = {};
 {
   // Base64, gzip, JSON: see html.py.
+  mg.unpacked = (id) => {
+    const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  };
   mg.load = async () => {
-    const bytes = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    mg.data = await new Response(stream).json();
+    mg.data = await mg.unpacked("data");
     mg.trials = mg.data.trials;
     mg.count = mg.trials.id.length;
     mg.axes = mg.data.axes;

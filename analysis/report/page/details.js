@@ -3,6 +3,10 @@
 {
   const MOST_CURVES = 8;
   const CYCLE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000", "#999999"];
+  mg.colorOfSelected = (trial) => {
+    const compared = mg.selected().slice(-MOST_CURVES);
+    return colorOf(trial, compared.indexOf(trial), compared.length);
+  };
 
   mg.startDetails = () => {
     document.getElementById("unselect").addEventListener("click", () => mg.choose({ selected: [], epoch: null }));
@@ -18,7 +22,7 @@
     const peek = document.getElementById("peek");
     peek.hidden = !selected.length;
     if (selected.length) peek.textContent = `▲ ${mg.short(mg.name(selected.at(-1)), 60)}`;
-    if (selected.length) mg.fill("detail", several(selected), about(selected.at(-1)));
+    if (selected.length) mg.fill("detail", several(selected), about(selected));
     else
       mg.fill(
         "detail",
@@ -60,7 +64,8 @@
           ),
         ];
 
-  const about = (trial) => {
+  const about = (selected) => {
+    const trial = selected.at(-1);
     const failure = mg.data.failures.find((group) => group.trials.includes(trial));
     return mg.element(
       "div",
@@ -74,6 +79,7 @@
       ),
       failure ? mg.element("p", { class: "error" }, `${failure.cause}: ${mg.short(failure.error, 300)}`) : null,
       scores(trial),
+      mg.maps(selected),
       command(mg.trials.command[trial]),
       mg.element("details", {}, mg.element("summary", {}, "Configuration"), configuration(trial)),
     );
@@ -257,6 +263,19 @@
     const [x, y] = [event.clientX, event.clientY];
     tip.style.left = `${Math.max(8, x + 16 + tip.offsetWidth > innerWidth ? x - 16 - tip.offsetWidth : x + 16)}px`;
     tip.style.top = `${Math.max(8, Math.min(y + 12, innerHeight - tip.offsetHeight - 8))}px`;
+  };
+
+  // In a chart of runs: a point tells of its run, and a click selects it, with Ctrl or Shift beside the others.
+  mg.pointAtRuns = (plot, runOf) => {
+    plot.on("plotly_hover", ({ event, points: [hovered] }) => {
+      const trial = runOf(hovered);
+      if (trial != null) mg.tip(trial, event);
+    });
+    plot.on("plotly_unhover", mg.untip);
+    plot.on("plotly_click", ({ event, points: [clicked] }) => {
+      const trial = runOf(clicked);
+      if (trial != null) mg.select(trial, { more: event.ctrlKey || event.metaKey || event.shiftKey });
+    });
   };
   mg.untip = () => (document.getElementById("tip").hidden = true);
 }

@@ -2,6 +2,7 @@
 // Chips for every axis that varies, the search, and what is shown of how much.
 {
   const MOST_CHIPS = 24;
+  const MOST_NUMBERS = 12; // as chips
 
   mg.startFilters = () => {
     document.getElementById("search").addEventListener("input", (event) => mg.choose({ search: event.target.value }));
@@ -28,7 +29,9 @@
 
   const draw = () => {
     const focused = document.activeElement?.dataset?.chip;
-    const groups = mg.axes.map((axis) => (axis.values.length > MOST_CHIPS && axis.numeric ? span(axis) : chips(axis)));
+    const groups = mg.axes.map((axis) =>
+      axis.values.length > MOST_NUMBERS && axis.numeric ? span(axis) : chips(axis),
+    );
     mg.fill("chips", states(), ...groups, ...brushed());
     if (focused) document.querySelector(`[data-chip="${CSS.escape(focused)}"]`)?.focus();
     const folded = mg.chosen("folded");

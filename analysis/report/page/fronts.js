@@ -14,6 +14,7 @@
   };
   const MOST_NAMED = 16;
   const MANY_FRONTS = 100;
+  const MANY = 12; // values of an axis that was searched
   const DRAWN_FOR = ["x", "y", "split", "probe", "color", "panels", "per", "theme"];
   const plot = document.getElementById("plot");
   let view = null;
@@ -54,7 +55,11 @@
       x: known("x", mg.metric("accuracy") ? "accuracy" : (metrics[0]?.[0] ?? "f1")),
       y: known("y", mg.metric("epg") ? "epg" : (metrics.at(-1)?.[0] ?? "f1")),
     });
-    mg.presume({ per: mg.view().fronts.length > MANY_FRONTS ? "color" : "setting" });
+    // A search has hardly two runs of one setting.
+    const searched = mg.axes.some(
+      ({ key, numeric, values }) => numeric && key !== "lambda_loc" && values.length > MANY,
+    );
+    mg.presume({ per: searched || mg.view().fronts.length > MANY_FRONTS ? "color" : "setting" });
     menu("x", metrics);
     menu("y", metrics);
     menu("split", [...(tested ? [["test", "test"]] : []), ["val", "validation"]]);

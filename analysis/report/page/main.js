@@ -59,6 +59,8 @@
       mg.startFronts(); // first: it says which axis gives the colours
       mg.startFilters();
       mg.startDetails();
+      mg.startCourses();
+      mg.startImportances();
       mg.startParallel();
       mg.startTable();
     } else document.getElementById("filters").hidden = true;

@@ -28,6 +28,8 @@
     for (const [id, there] of Object.entries({
       fronts: mg.count,
       details: mg.count,
+      progress: mg.data.courses.length,
+      importance: mg.importanceShown(),
       runs: mg.count,
       cost: mg.count,
       failures: mg.data.failures.length,
@@ -110,7 +112,7 @@
 
   // What is left, if the rest takes as long as those that are done.
   const remaining = (of, seconds) => {
-    const left = mg.count - of.done - of.failed;
+    const left = mg.count - of.done - of.stopped - of.failed;
     return of.done && left ? `; about ${mg.duration((seconds / of.done) * left)} to go` : "";
   };
 

@@ -1,0 +1,46 @@
+"""How a sweep found its front, and which axes made the difference: for the cards of these names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.importance import importances
+from analysis.progress import Goals, progress
+from analysis.report.shortened import four_digits, label, looked_up, scaled
+
+ENDED = ("done", "stopped")
+
+
+def courses(
+    rows: pd.DataFrame, states: Mapping[Any, str], goals: Goals, place: pd.Series[int]
+) -> Iterator[dict[str, Any]]:
+    """The hypervolume of the front after each guided trial that ended, a course for each data set.
+
+    Args:
+        rows: as of `frames`.
+        states: of trials, by id; those that ended count.
+        place: by id, the trial's number in the page.
+    """
+    state = rows["id"].map(states)
+    ended = rows[state.isin(ENDED)].assign(stopped=state == "stopped")
+    for name, page in ended.groupby("dataset"):
+        told = progress(page, goals.objectives, goals.constraints)
+        if len(told):
+            yield {
+                "dataset": label(name),
+                "trial": looked_up(told["id"], place),
+                "hours": four_digits(told["hours"]),
+                "hypervolume": four_digits(told["hypervolume"]),
+            }
+
+
+def shares(
+    trials: pd.DataFrame, chosen: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]
+) -> dict[str, list[int | None]]:
+    """By metric, the importance of each axis among the guided trials that ended: validation, where each is told."""
+    guided = trials[(trials["loss"] != "none") & trials["state"].isin(ENDED)].merge(chosen, on="id")
+    found = importances(guided, axes, [f"{metric}_val" for metric in metrics])
+    return {metric: scaled(found[f"{metric}_val"]) for metric in metrics}
