@@ -52,12 +52,15 @@ def progress(
     spent = _spent(guided)
     points = _points(frame, guided, spent, constraints or {})
     corner, values = _maximised(points, objectives, reference or {})
-    places = points.reset_index(drop=True).groupby("id").indices
-    rows, reached = [], np.empty((0, len(objectives)))
+    own = points.reset_index(drop=True).groupby("id").indices
+    rows, reached, volume = [], np.empty((0, len(objectives))), 0.0
     for number, trial in enumerate(_in_order_of_end(guided, spent), start=1):
-        reached = np.concatenate([reached, values[places.get(trial, [])]])
-        reached = reached[front(reached)]  # the rest adds nothing, later either
-        rows.append({"id": trial, "trials": number, "hypervolume": hypervolume(reached, corner)})
+        together = np.concatenate([reached, values[own.get(trial, [])]])
+        members = front(together)
+        if (members >= len(reached)).any():  # else it is the front of before, as after most of thousands of trials
+            reached = together[members]
+            volume = hypervolume(reached, corner)
+        rows.append({"id": trial, "trials": number, "hypervolume": volume})
     told = pd.DataFrame(rows, columns=["id", "trials", "hypervolume"]).merge(_costs(guided, spent), on="id")
     told["epochs"], told["hours"] = told["epochs"].cumsum(), told["seconds"].cumsum() / 3600
     return told[[*COLUMNS]]

@@ -81,19 +81,22 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again and again, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")] = 2.0,
 ) -> None:
-    """Show every sweep in the store: what is done, runs, is stale or failed, rate, time left, GPU hours.
+    """Show every sweep in the store: what is done, runs, is stale or failed, rate, time left, GPU hours, the front.
 
     Reads files only: from any machine, whether a run is going on or not.
     """
+    from itertools import chain
+
     from mgsweep import screen
-    from mgsweep.listings.sweeps import by_sweep, overview
+    from mgsweep.cli.fronts import fronts
+    from mgsweep.listings.sweeps import by_sweep, overview, sweeps
 
     if format_of(form) != "table":
         screen.show(by_sweep(store), format_of(form))
     elif watch:
-        screen.watch(lambda: overview(store), every)
+        screen.watch(lambda: chain(overview(store), fronts(sweeps(store))), every)
     else:
-        for part in overview(store):
+        for part in chain(overview(store), fronts(sweeps(store))):
             screen.console.print(part)
 
 

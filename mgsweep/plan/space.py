@@ -104,9 +104,14 @@ class Space:
     def cell(self, place: Place) -> Cell:
         """The fields of a guided trial at a place, its stage before left open."""
         cell = dict(self.fixed)
-        for axis in sorted(self.axes, key=lambda axis: isinstance(axis, Scale)):  # a lambda needs to know the loss
+        for axis in self._choices_first:
             cell |= axis.cell(place, cell.get("loss", ""))
         return cell
+
+    @property
+    def _choices_first(self) -> list[Axis]:
+        """A lambda needs to know the loss, and that it is one of this space."""
+        return sorted(self.axes, key=lambda axis: isinstance(axis, Scale))
 
     def excludes(self, cell: Cell) -> bool:
         """Whether the sweep leaves these fields out."""
@@ -134,8 +139,13 @@ class Space:
             inside = trial.guided and baseline is not None and baseline.id == trial.parent and not self.excludes(row)
         if not inside or any(row[key] != value for key, value in self.fixed.items()):
             return None
-        place = {axis.name: axis.of(row) for axis in self.axes}
-        return None if None in place.values() else place  # type: ignore[return-value]  # no None is left
+        place: dict[str, float | int] = {}
+        for axis in self._choices_first:
+            position = axis.of(row)
+            if position is None:
+                return None
+            place[axis.name] = position
+        return place
 
     @property
     def finite(self) -> bool:

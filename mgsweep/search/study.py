@@ -29,10 +29,13 @@ GENETIC = (optuna.samplers.NSGAIISampler, optuna.samplers.NSGAIIISampler)
 TRIES = 100
 """How often a sampler may answer with what is known already, or makes no sense, before the space counts as searched."""
 
+STARTUP = 5
+"""Random trials before TPE chooses: with Optuna's 10, a search that may try a third of some dozens chose but a few."""
+
 Make = Callable[[int], BaseSampler]
 
 SAMPLERS: dict[str, Make] = {
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, constant_liar=True),
+    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, constant_liar=True),
     "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=POPULATION),
     "nsga3": lambda seed: optuna.samplers.NSGAIIISampler(seed=seed, population_size=POPULATION),
     "gp": lambda seed: optuna.samplers.GPSampler(seed=seed),

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 from mgsweep import durable
 from mgsweep.errors import StoreError
 from mgsweep.store.asked import Asked
+from mgsweep.store.columns import SCHEMA
 from mgsweep.store.failed import Failed
 from mgsweep.store.finished import Finished
 from mgsweep.store.kept import Kept
@@ -76,21 +77,26 @@ class Store(Asked, Finished, Stopped, Kept, Failed):
                         self.tidy(trial.id)
                         durable.remove_folder(self.path, f"running/{trial.id}")
 
-    def frame(self, stopped: bool = False) -> pd.DataFrame:
+    def frame(self, stopped: bool = False, columns: Sequence[str] = SCHEMA.names) -> pd.DataFrame:
         """All records as one tidy table: a row per (trial, epoch, split, probe). Says which cannot be trusted.
 
         Args:
             stopped: with the trials that were stopped early too, and a column `stopped` that tells them apart.
+            columns: those to read, `id` among them: a few take a quarter of the time.
         """
-        whole = self.table()
+        whole = self.table(columns)
         if not stopped:
             frame: pd.DataFrame = whole.to_pandas()
             return frame
-        short = pa.concat_tables(self._short(folder) for folder in ("", *durable.names(self.path)))
+        short = pa.concat_tables(self._short(folder, columns=columns) for folder in ("", *durable.names(self.path)))
         continued = pc.is_in(short["id"], pc.unique(whole["id"]))
         frame = pa.concat_tables([whole, short := short.filter(pc.invert(continued))]).to_pandas()
         frame["stopped"] = [False] * len(whole) + [True] * len(short)
         return frame
+
+    def ended(self) -> int:
+        """How many trials are done or were stopped early, sound or not: as quick as listing two folders."""
+        return len({*self._records.ids(), *(Path(name).stem for name in durable.names(self.path / "stopped"))})
 
     def timed(self) -> Iterator[list[dict[str, Any]]]:
         """For every trial that is done or has begun, what its rows say of configuration and time; damaged ones not."""

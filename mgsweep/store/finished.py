@@ -75,9 +75,9 @@ class Finished(Part):
         chosen: list[dict[str, Any]] = rows.filter(pc.equal(rows["split"], split)).to_pylist()
         return chosen
 
-    def table(self) -> pa.Table:
-        """All records, for Arrow."""
-        return pa.concat_tables([records.table() for records in self._everywhere()])
+    def table(self, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+        """All records, for Arrow, or some of their columns, `id` among them."""
+        return pa.concat_tables([records.table(columns) for records in self._everywhere()])
 
     def timings(self) -> list[dict[str, Any]]:
         """For every trial that has a record its configuration, `seconds` in all and the last `epoch`."""

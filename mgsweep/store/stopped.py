@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from mgsweep import durable
-from mgsweep.store.columns import table
+from mgsweep.store.columns import SCHEMA, table
 from mgsweep.store.files import LEFT_OUT, log
 from mgsweep.store.running import Running
 from mgsweep.store.seal import Damaged
@@ -35,13 +36,13 @@ class Stopped(Running):
         """Take the mark away: the trial is an interrupted one, which the next run takes up."""
         durable.remove(self.path, _stopped(trial_id))
 
-    def _short(self, folder: str = "", only: str | None = None) -> pa.Table:
+    def _short(self, folder: str = "", only: str | None = None, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
         """The rows of all trials that were stopped early, or of one."""
-        tables = [table([])]
+        tables = [table([]).select(columns)]
         names = [f"{only}.parquet"] if only else durable.names(self.path / folder / "stopped")
         for name in (name for name in names if name.endswith(".parquet")):
             try:
-                tables.append(self._files.record(os.path.join(folder, "stopped", name)))
+                tables.append(self._files.record(os.path.join(folder, "stopped", name), columns))
             except Damaged as damaged:
                 log.warning(LEFT_OUT, damaged)
         return pa.concat_tables(tables)

@@ -197,6 +197,17 @@ def test_trials_of_other_sweeps_count_and_are_not_run_again(tmp_path: Path) -> N
     assert len(tried(fresh)) == len(grid.guided), "what another sweep has only planned is nobody's yet"
 
 
+def test_a_loss_that_only_another_sweep_tried_has_no_place(tmp_path: Path) -> None:
+    """A lambda is placed by its loss, and the search has no lambdas for this one."""
+    beside = plan_of(tmp_path, GRID.replace("l1", "ppce"), "grid")
+    run(beside, Store(tmp_path / "results" / "grid"))
+    plan = plan_of(tmp_path, SPACE % (3, "tpe"))
+    assert plan.space
+    assert {trial.loss for trial in beside.guided if plan.space.place(trial) is not None} == {"energy"}
+    run(plan, hunt := Store(tmp_path / "results" / "hunt"))
+    assert len(tried(hunt)) == 3
+
+
 def test_a_failing_trial_is_avoided_and_a_failing_baseline_ends_the_search(tmp_path: Path) -> None:
     def some_fail(trial: Trial, places: object, **options: Any) -> Any:
         if trial.loss == "l1":

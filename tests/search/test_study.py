@@ -171,3 +171,12 @@ def test_the_epoch_that_stands_for_a_trial() -> None:
     bound = Curve(np.arange(1, 6), points, np.array([[-1.0], [0.2], [0.3], [-1.0], [0.2]]))
     assert bound.best() == 0, "the only one that breaks nothing"
     assert Curve(np.arange(1, 2), np.array([[np.nan, 1.0]]), np.zeros((1, 0))).best() is None
+
+
+def test_tpe_chooses_after_five_random_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it answers then is not what it would as long as it draws at random."""
+    chosen = asked(study_of(plan_of(tmp_path)), 7)
+    monkeypatch.setattr("mgsweep.search.study.STARTUP", 99)
+    drawn = asked(study_of(plan_of(tmp_path)), 7)
+    assert chosen[:5] == drawn[:5]
+    assert chosen[5] != drawn[5]

@@ -1,0 +1,107 @@
+"""How far the fronts of a store's sweeps have got, for the eye: what `status` shows below its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mgsweep.store import Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mgsweep.screen import Part
+
+MANY = 1000
+"""Records that are read for this in one look, of all sweeps together: about a second's work. The rest is named."""
+
+COLUMNS = (
+    "id", "dataset", "parent", "loss", "attribution", "depth", "epoch", "split",
+    "probe_attribution", "probe_depth", "f1", "accuracy", "seconds", "started",
+)  # fmt: skip
+WIDTH, HEIGHT = 14, 2
+"""Of a curve, in characters."""
+
+
+@dataclass(frozen=True)
+class Goals:
+    """What the trials of a sweep compete in: that of its search or early stop, else F1 and EPG."""
+
+    objectives: Mapping[str, str] = field(default_factory=lambda: {"f1": "max", "epg": "max"})
+    constraints: Mapping[str, float] = field(default_factory=dict)
+
+
+def fronts(stores: list[Store]) -> Iterator[Part]:
+    """Of each sweep and data set the hypervolume of the front so far, and its curves over trials and GPU hours."""
+    from mgsweep.screen import heading, table
+
+    rows: list[dict[str, Any]] = []
+    left_out, left = [], MANY
+    for store in stores:
+        ended = store.ended()
+        if ended > left:
+            left_out.append(store.path.name)
+        elif ended and (goals := goals_of(store)):
+            left -= ended
+            rows += _rows(store, goals)
+    if rows:
+        yield heading("Front on validation: hypervolume (%) after shares of the trials")
+        yield table(rows)
+    if left_out:
+        yield f"\nFronts of {', '.join(left_out)}: too many records for a quick look; mgsweep figures draws them"
+
+
+def goals_of(store: Store) -> Goals | None:
+    """What the sweep's file says; None if it is not there or says nothing that can be understood."""
+    from mgsweep.errors import InvalidInput
+    from mgsweep.plan.document import read
+    from mgsweep.plan.schema import EarlyStop, Search
+
+    try:
+        data = read(store.path / "sweep.yaml").data
+        if data.get("search"):
+            search = Search.model_validate(data["search"])
+            return Goals(search.objectives, search.constraints)
+        return Goals(EarlyStop.model_validate(data["early_stop"]).objectives) if data.get("early_stop") else Goals()
+    except (InvalidInput, ValueError):
+        return None
+
+
+def _rows(store: Store, goals: Goals) -> Iterator[dict[str, Any]]:
+    from analysis.progress import progress
+
+    columns = [*dict.fromkeys([*COLUMNS, *goals.objectives, *goals.constraints])]
+    for dataset, page in store.frame(stopped=True, columns=columns).groupby("dataset"):
+        told = progress(page, goals.objectives, goals.constraints)
+        if len(told) and told["hypervolume"].iloc[-1] > 0:
+            yield _row(store.path.name, str(dataset), goals, told)
+
+
+def _row(sweep: str, dataset: str, goals: Goals, told: pd.DataFrame) -> dict[str, Any]:
+    from mgsweep.screen import percent
+
+    volumes, hours = told["hypervolume"].to_numpy(), told["hours"].to_numpy()
+    quarters = {f"{25 * n} %": percent(volumes[max(0, n * len(volumes) // 4 - 1)]) for n in (1, 2, 3)}
+    return {
+        "sweep": sweep,
+        "data": dataset,
+        "objectives": ", ".join(goals.objectives),
+        **quarters,
+        "now": percent(volumes[-1]),
+        "over trials": _curve(volumes),
+        "over GPU h": _curve(volumes[_evenly(hours)]),
+    }
+
+
+def _evenly(hours: Any) -> Any:
+    """The places of the trials that had ended last at evenly spaced times."""
+    import numpy as np
+
+    return np.searchsorted(hours, np.linspace(hours[0], hours[-1], 2 * WIDTH), side="right") - 1
+
+
+def _curve(volumes: Any) -> str:
+    from mgsweep.listings.plot import curve
+
+    return "\n".join(curve(volumes.tolist(), WIDTH, HEIGHT)) if len(volumes) > 1 else ""
