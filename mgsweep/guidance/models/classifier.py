@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -15,15 +16,15 @@ from mgsweep.guidance.models.recomputing import recomputed
 from mgsweep.guidance.reading import Reading
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A bare network on encoded images (B, K, H, W): a chain of layers, cut at the depths it can be read at."""
 
     head = "fc"
     """What the names of its classifying layer's parameters begin with: those that pretrained weights leave fresh."""
 
+    @abstractmethod
     def steps(self) -> tuple[tuple[Layer, ...], ...]:
         """The network in its own forward order; the input of step i is what stands at `DEPTHS[i]`."""
-        raise NotImplementedError
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Logits (B, C)."""

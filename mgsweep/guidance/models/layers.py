@@ -12,6 +12,7 @@ The tests compare every network with plain double backward in double precision.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -23,15 +24,15 @@ Pullback = Callable[[Tensor], Tensor]
 """Takes the gradient by a layer's output to the gradient by its input, differentiably."""
 
 
-class Layer(nn.Module):
+class Layer(nn.Module, ABC):
     """A module whose forward is the first half of its `vjp`."""
 
     factors: torch.dtype | None = None
     """What a convolution rounds its factors to, if to anything; set by `guidance.precision`."""
 
+    @abstractmethod
     def vjp(self, x: Tensor) -> tuple[Tensor, Pullback]:
         """The output for `x`, and its pullback (vector-Jacobian product), which may be called more than once."""
-        raise NotImplementedError
 
     def forward(self, input: Tensor) -> Tensor:
         """The output for `input`."""
