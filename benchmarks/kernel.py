@@ -6,8 +6,9 @@
 "standard" is a step without guidance; "ours" the guided step as it trains; "naive" the same step with the attribution
 by `autograd.grad(create_graph=True)`, channels first, as published. "floor" counts the operations that exact gradients
 need beside a standard step's: three more passes over what lies above the depth. "1 %" is the mean over steps whose
-images are annotated with that probability, "losses" the share of losses and masks in a guided step, and memory the
-growth of a fresh process in its first step, with the stages computed again in brackets.
+images are annotated with that probability, "losses" the share of losses and masks in a guided step, "compiled" is ours
+by `torch.compile` once it has compiled, and memory the growth of a fresh process in its first step, with the stages
+computed again in brackets.
 
 On a CPU, times are seconds of the process: another process that wants the same cores does not count. The least of the
 repeats is taken; trust the ratios.
@@ -70,11 +71,26 @@ def standard(model: Classifier, given: Batch) -> None:
 
 def ours(model: Classifier, given: Batch, depth: str, name: str) -> None:
     """The guided step of `guidance.step`."""
-    images, labels, classes, masks = given
-    (reading,) = model.read(images, [depth])
-    maps = ATTRIBUTIONS[ATTRIBUTION[name]](reading, classes)
-    loss = binary_cross_entropy_with_logits(reading.logits, labels)
-    (loss + LAMBDA * LOSSES["energy"](maps, masks).sum()).backward()
+    guided(model, depth, name)(*given).backward()
+
+
+def guided(model: Classifier, depth: str, name: str) -> Callable[..., Tensor]:
+    """The loss of that step. Attribution and guidance loss are imported before, which no compiled graph could hold."""
+    attribution, guidance = ATTRIBUTIONS[ATTRIBUTION[name]].load(), LOSSES["energy"].load()
+
+    def loss(images: Tensor, labels: Tensor, classes: Tensor, masks: Tensor) -> Tensor:
+        (reading,) = model.read(images, [depth])
+        entropy = binary_cross_entropy_with_logits(reading.logits, labels)
+        return entropy + LAMBDA * guidance(attribution(reading, classes), masks).sum()
+
+    return loss
+
+
+def compiled(model: Classifier, given: Batch, depth: str, name: str) -> Callable[[], None]:
+    """The same step by `torch.compile`, attribution and losses in the one graph that is differentiated."""
+    torch.compiler.reset()  # the graphs of earlier rows count against a limit
+    loss = torch.compile(guided(model, depth, name), fullgraph=True)
+    return lambda: loss(*given).backward()
 
 
 def naive(model: Classifier, given: Batch, depth: str, name: str) -> None:
@@ -183,23 +199,23 @@ def compare(name: str, depth: str, model: Classifier, given: Batch, arguments: a
     device, size, count = given[0].device, arguments.size, arguments.batch
     side = model.read(given[0][:1], [depth])[0].features.shape[-1]
     maps = torch.rand(count, side, side, device=device)
-    least = clocked(
-        {
-            "standard": partial(standard, model, given),
-            "ours": partial(ours, model, given, depth, name),
-            "naive": partial(naive, plain(model), given, depth, name),
-            "one": partial(one_annotated, model, given, depth, name),
-            "losses": partial(losses, maps, size),
-        },
-        arguments.repeats,
-        device,
-    )
+    steps: dict[str, Callable[[], None]] = {
+        "standard": partial(standard, model, given),
+        "ours": partial(ours, model, given, depth, name),
+        "naive": partial(naive, plain(model), given, depth, name),
+        "one": partial(one_annotated, model, given, depth, name),
+        "losses": partial(losses, maps, size),
+    }
+    if arguments.compiled:
+        steps["compiled"] = compiled(model, given, depth, name)
+        steps["compiled"]()
+    least = clocked(steps, arguments.repeats, device)
     ratio = {f"{kind}/standard": least[kind] / least["standard"] for kind in ("ours", "naive", "one")}
     annotated = 1 - (1 - FRACTION) ** count
     row = {"model": name, "depth": depth, **least, **ratio, **flops(name, depth, arguments.backbone, size)}
     row["to_floor"] = ratio["ours/standard"] / row["floor"]
     row["one_percent"] = 1 - annotated + annotated * ratio["one/standard"]
-    row["losses/ours"] = least["losses"] / least["ours"]
+    row |= {f"{kind}/ours": least[kind] / least["ours"] for kind in ("losses", "compiled") if kind in least}
     if arguments.memory:
         kinds = ("standard", "ours", "again", "naive")
         row |= {f"{kind} MB": peak(name, kind, depth, arguments.backbone, size, count) / 1e6 for kind in kinds}
@@ -211,6 +227,8 @@ def line(row: dict[str, object]) -> str:
     cells = [row["model"], row["depth"], f"{row['standard']:.2f}"]
     cells += [f"{row[key]:.2f}" for key in ("ours/standard", "naive/standard", "flops", "floor", "to_floor")]
     cells += [f"{row['one_percent']:.2f}", f"{100 * row['losses/ours']:.1f} %"]
+    if "compiled/ours" in row:
+        cells.append(f"{row['compiled/ours']:.2f}")
     if "ours MB" in row:
         cells += [
             f"{row['standard MB']:.0f}",
@@ -228,6 +246,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="images")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of a CPU")
+    parser.add_argument("--compiled", action="store_true", help="time torch.compile, too; it needs a C++ compiler")
     parser.add_argument("--memory", action="store_true", help="measure memory, too")
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--depths", nargs="+", default=["input", "mid2", "final"], choices=DEPTHS)
@@ -240,7 +259,8 @@ def main() -> None:
         f"{arguments.backbone}, {arguments.size} pixels, batch {arguments.batch}, {where}, torch {torch.__version__}\n"
     )
     titles = ["model", "depth", "standard s", "ours / standard", "naive / standard", "operations", "floor"]
-    titles += ["ours / floor", "1 %", "losses", *["standard MB", "ours MB", "naive MB"] * arguments.memory]
+    titles += ["ours / floor", "1 %", "losses", *["compiled / ours"] * arguments.compiled]
+    titles += [*["standard MB", "ours MB", "naive MB"] * arguments.memory]
     print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
     given, rows = batch(arguments.size, arguments.batch, device), []
     networks = {name: build(name, arguments.backbone, CLASSES).to(device).train() for name in arguments.models}

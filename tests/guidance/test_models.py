@@ -15,7 +15,8 @@ from mgsweep.errors import UnknownName
 from mgsweep.guidance.contracts import DEPTHS
 from mgsweep.guidance.models import MODELS, build
 from mgsweep.guidance.models.bcos_layers import BcosConv2d, ExplanationMode, _Cosine
-from mgsweep.guidance.models.classifier import Classifier
+from mgsweep.guidance.models.classifier import Classifier, Network
+from mgsweep.guidance.models.layers import Layer
 from mgsweep.guidance.models.resnet import LAYOUTS
 
 QUICK = [layout for layout in LAYOUTS if layout != "resnet101"]
@@ -171,6 +172,12 @@ def test_unknown_names_are_refused(model: str) -> None:
 def test_tensors_are_named_and_shaped_as_published(name: str) -> None:
     state = build(*name.split("_"), num_classes=20).network.state_dict()
     assert {key: list(tensor.shape) for key, tensor in state.items()} == SHAPES[name]
+
+
+@pytest.mark.parametrize(("kind", "missing"), [(Layer, "vjp"), (Network, "steps")])
+def test_a_block_or_network_without_its_own_part_is_refused_when_it_is_built(kind: type, missing: str) -> None:
+    with pytest.raises(TypeError, match=f"abstract.*{missing}"):
+        type("Incomplete", (kind,), {})()
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -23,6 +23,7 @@ from mgsweep.guidance.models.layers import (
     multiply_back,
     multiply_gradients,
     norm_means,
+    spread,
 )
 
 EPSILON = 1e-6
@@ -135,7 +136,7 @@ class _UncenteredNorm(torch.autograd.Function):
         ctx.save_for_backward(x, weight, mean, r)
         ctx.mark_non_differentiable(variance)
         ctx.eps = eps
-        return x * _spread(scale), scale, variance
+        return x * spread(scale), scale, variance
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -145,16 +146,12 @@ class _UncenteredNorm(torch.autograd.Function):
         count = x.numel() // x.shape[1]
         to_weight = r * ((gn / r + mean * m_g) * count + to_scale)
         slope = -to_weight * weight * r.square() / count
-        to_x = torch.addcmul(_spread(-slope * mean), x, _spread(slope))
-        return to_x.addcmul_(gradient, _spread(weight * r)), to_weight, None
+        to_x = torch.addcmul(spread(-slope * mean), x, spread(slope))
+        return to_x.addcmul_(gradient, spread(weight * r)), to_weight, None
 
 
 def _uncentered_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     return cast("tuple[Tensor, Tensor, Tensor]", _UncenteredNorm.apply(x, weight, eps))  # type: ignore[no-untyped-call]
-
-
-def _spread(channels: Tensor) -> Tensor:
-    return channels[:, None, None]
 
 
 class BcosConv2d(Layer):
@@ -207,7 +204,7 @@ class BatchNormUncentered2d(Layer, nn.BatchNorm2d):
         """(B, K, h, w) -> (B, K, h, w)."""
         running = cast("Tensor", self.running_var)
         if not self.training:
-            scale = _spread(self.weight * (running + self.eps).rsqrt())
+            scale = spread(self.weight * (running + self.eps).rsqrt())
             return x * scale, lambda gradient: gradient * scale
         out, scale, variance = _uncentered_norm(x, self.weight, self.eps)
         running.lerp_(variance, cast("float", self.momentum))
@@ -215,10 +212,10 @@ class BatchNormUncentered2d(Layer, nn.BatchNorm2d):
 
         def pullback(gradient: Tensor) -> Tensor:
             if self.mode.active:
-                return gradient * _spread(scale)
+                return gradient * spread(scale)
             variance, mean = torch.var_mean(x, (0, 2, 3), correction=0)
             share = (gradient * x).mean((0, 2, 3)) / (variance + self.eps)
-            return _spread(scale) * (gradient - (x - _spread(mean)) * _spread(share))
+            return spread(scale) * (gradient - (x - spread(mean)) * spread(share))
 
         return out, pullback
 

