@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from mgsweep import durable
-from mgsweep.store import leases
+from mgsweep.store import leases, tables
 from mgsweep.store.columns import conformed, table
 from mgsweep.store.files import LEFT_OUT, log
 from mgsweep.store.leases import Holder, Lease
 from mgsweep.store.part import Part
-from mgsweep.store.seal import Damaged
+from mgsweep.store.seal import Damaged, sealed
 
 GENERATIONS = ("checkpoint.pt", "previous.pt")
 """What an interrupted trial can resume from, the newest first."""
@@ -70,10 +70,13 @@ class Running(Part):
         The checkpoint before stays, and with it must stay the weights that it refers to.
         """
         newest, previous = (f"running/{trial_id}/{generation}" for generation in GENERATIONS)
-        self._files.write_table(f"running/{trial_id}/progress.parquet", table(rows), f"{trial_id}/progress")
+        contents = {
+            f"running/{trial_id}/progress.parquet": tables.to_bytes(table(rows), f"{trial_id}/progress"),
+            newest: sealed(checkpoint, f"{trial_id}/checkpoint"),
+        }
         if (self.path / newest).exists():
-            durable.move(self.path, newest, previous)
-        self._files.write(newest, checkpoint, f"{trial_id}/checkpoint")
+            durable.rename(self.path, newest, previous)
+        durable.write_all(self.path, contents)
 
     def progress(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows so far of a trial that has begun; none if they cannot be trusted, which is said."""
