@@ -103,6 +103,12 @@ class Running(Part):
             if (self.path / "running" / trial_id / "progress.parquet").exists() and self._records.flaw(trial_id)
         }
 
+    def reached(self) -> dict[str, int]:
+        """The last epoch that is safe of each trial that has begun and is not done."""
+        return {
+            trial_id: max((row["epoch"] for row in self.progress(trial_id)), default=0) for trial_id in self.begun()
+        }
+
     def commit(self, trial_id: str, rows: list[dict[str, Any]]) -> None:
         """Publish the record: from here on the trial is done. Of two the first stays, unless the second has more."""
         self._records.write(trial_id, rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -128,6 +129,22 @@ def test_a_cluster_that_is_not_there(sweep: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--address: nobody answers at 127.0.0.1:1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_f47_a_foreign_cluster_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the environment leads to it, which is where Ray goes that is not told where."""
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        foreign.settimeout(0)
+        address = f"127.0.0.1:{foreign.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        cluster.configure(None)
+        with cluster.connected(None) as have:
+            import ray
+
+            assert have["CPU"] > 0
+            assert ray.get_runtime_context().gcs_address != address
+        with pytest.raises(BlockingIOError):
+            foreign.accept()
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1:6379", "ray://head.example:10001"])
