@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -64,12 +64,16 @@ def wait_for_epochs(folder: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def undisturbed(sweep: Path, tmp_path: Path) -> pd.DataFrame:
-    """The records of a run that nothing disturbed, in one process without Ray."""
-    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "local")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, write_sweep: Callable[[Path], Path]) -> pd.DataFrame:
+    """The records of a run that nothing disturbed, in one process without Ray, to which all others are compared."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MGSWEEP_CACHE", str(folder / "cache"))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        done = mgsweep("run", write_sweep(folder), "--local", "--store", folder / "local")
     assert done.returncode == 0, done.stdout + done.stderr
-    return measured(tmp_path / "local" / "tiny")
+    return measured(folder / "local" / "tiny")
 
 
 def test_ray_gives_the_rows_of_a_local_run_and_isolates_a_failure(
