@@ -98,15 +98,17 @@ def tuned(count: int, trainable: Any, **options: Any) -> dict[str, float]:
     from ray import tune
 
     with tempfile.TemporaryDirectory() as folder, cluster.connected(None):
+        unsaved = tune.CheckpointConfig(checkpoint_at_end=False)
         tuner = tune.Tuner(
             trainable,
             param_space={"x": tune.grid_search(list(range(count)))},
             tune_config=tune.TuneConfig(**options),
-            run_config=tune.RunConfig(name="plain", storage_path=folder, verbose=0),
+            run_config=tune.RunConfig(name="plain", storage_path=folder, verbose=0, checkpoint_config=unsaved),
         )
         before, begun, cpu = memory(), time.perf_counter(), time.process_time()
         results = tuner.fit()
         assert len(results) == count
+        assert not results.errors
         return {
             "seconds": time.perf_counter() - begun, "cpu": time.process_time() - cpu, "bytes": memory() - before,
         }  # fmt: skip

@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -24,22 +24,37 @@ def write(root: Path, name: str, content: bytes, replace: bool = True) -> None:
         FileExistsError: it was there and was not to be replaced.
         OSError: do not count on the new file, though it may be there: either one is whole.
     """
-    path = place(root, name)
-    # In the same directory, for a rename never crosses devices; the leading dot hides it from readers of the folder.
-    draft = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    write_all(root, {name: content}, replace)
+
+
+def write_all(root: Path, contents: Mapping[str, bytes], replace: bool = True) -> None:
+    """Write several files of one folder as `write` does, in this order, with one wait for the names of all."""
+    drafts = {path: _draft(path) for path in (place(root, name) for name in contents)}
     try:
-        _write_new(draft, content)
-        if replace:
-            os.replace(draft, path)
-        else:
-            os.link(draft, path)  # of two that do this at the same time, one fails
-            os.unlink(draft)
+        for draft, content in zip(drafts.values(), contents.values(), strict=True):
+            _write_new(draft, content)
+        for path, draft in drafts.items():
+            _publish(draft, path, replace)
     except BaseException:
-        # After a failed fsync the kernel may have dropped the data, so the draft is never tried again.
-        with suppress(OSError):
-            os.unlink(draft)
+        # After a failed fsync the kernel may have dropped the data, so a draft is never tried again.
+        for draft in drafts.values():
+            with suppress(OSError):
+                os.unlink(draft)
         raise
-    sync_folder(path.parent)
+    sync_folder(next(iter(drafts)).parent)
+
+
+def _draft(path: Path) -> Path:
+    # In the same directory, for a rename never crosses devices; the leading dot hides it from readers of the folder.
+    return path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+
+
+def _publish(draft: Path, path: Path, replace: bool) -> None:
+    if replace:
+        os.replace(draft, path)
+    else:
+        os.link(draft, path)  # of two that do this at the same time, one fails
+        os.unlink(draft)
 
 
 def _write_new(path: Path, content: bytes) -> None:
@@ -123,8 +138,13 @@ def stamps(folder: Path) -> dict[str, Stamp]:
     return {name: known for name, known in found.items() if known}
 
 
+def rename(root: Path, source: str, target: str) -> None:
+    """Rename a file within its folder; that is on disk once another file of the folder is written."""
+    os.replace(_folder(root, os.path.dirname(source)) / os.path.basename(source), root / target)
+
+
 def move(root: Path, source: str, target: str) -> None:
-    """Rename a file, within its folder or to another; after return that is on disk."""
+    """Rename a file to another folder; after return that is on disk."""
     old, new = _folder(root, os.path.dirname(source)) / os.path.basename(source), place(root, target)
     os.replace(old, new)
     sync_folder(new.parent)
@@ -226,7 +246,7 @@ def create_locked(root: Path, name: str, content: bytes) -> int | None:
         its descriptor, or None if a file of that name is there already.
     """
     path = place(root, name)
-    draft = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    draft = _draft(path)
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with suppress(OSError):

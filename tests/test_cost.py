@@ -57,6 +57,17 @@ def test_the_stores_own_timings_come_first(tmp_path: Path) -> None:
     assert epoch_seconds(Store(tmp_path).timings()) == known
 
 
+def test_what_an_interrupted_trial_has_trained_is_not_ahead(tmp_path: Path) -> None:
+    store, other = Store(tmp_path / "demo"), like(GUIDED, lambda_loc=7.0)
+    store.save(GUIDED.id, b"", [row(GUIDED, epoch, "val", seconds=3.0) for epoch in (1, 2, 3)])
+    assert store.reached() == {GUIDED.id: 3}
+    whole = cost([GUIDED], {}).total
+    assert cost([GUIDED, other], {}, store.reached()).total == pytest.approx(whole * (1 + 47 / 50))
+    assert next(iter(forecast([GUIDED], [], Resources(gpu=10), {GUIDED.id: 25}))) == "about 5.6 GPU hours to run"
+    store.commit(GUIDED.id, [row(GUIDED)])
+    assert store.reached() == {}
+
+
 def test_every_depth_of_every_published_model_has_a_bound() -> None:
     for model in ("vanilla", "bcos", "xdnn"):
         taken = {

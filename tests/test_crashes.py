@@ -461,7 +461,7 @@ def test_F37_damaged_weights_of_a_parent(tmp_path: Path, harm: Callable[[Path], 
 
 def test_what_is_left_of_a_finished_trial_does_not_outrank_its_record(tmp_path: Path) -> None:
     """A crash in the midst of cleaning up leaves an older checkpoint; measuring one more probe must not train again."""
-    sweep, folder = interrupted(tmp_path, after=4)
+    sweep, folder = interrupted(tmp_path, after=3)
     left_over = shutil.copytree(folder, tmp_path / "left over")
     sweep.run()
     before = seconds(sweep)

@@ -48,6 +48,11 @@ def test_the_data_are_on_disk_before_the_name(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(os, "replace", lambda a, b: (calls.append("rename"), replace(a, b))[1])
     durable.write(tmp_path, "file", b"x")
     assert [call.partition(".file.")[0] for call in calls] == [f"fsync {tmp_path}/", "rename", f"fsync {tmp_path}"]
+    calls.clear()
+    durable.write_all(tmp_path, {"one": b"1", "two": b"2"})
+    kinds = [call.partition("/.")[0] for call in calls]
+    assert kinds == [f"fsync {tmp_path}", f"fsync {tmp_path}", "rename", "rename", f"fsync {tmp_path}"]
+    assert [(tmp_path / name).read_bytes() for name in ("one", "two")] == [b"1", b"2"]
 
 
 HOLD = "import sys, time, pathlib; from mgsweep import durable\n" + (

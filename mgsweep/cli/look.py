@@ -46,7 +46,7 @@ def plan(
     announce(wanted, ahead)
     console.print(f"{len(wanted.baselines)} baselines, {len(wanted.guided)} guided")
     show(by_axis(wanted.trials))
-    for line in forecast(ahead.to_run, Store(store).timings(), wanted.resources):
+    for line in forecast(ahead.to_run, Store(store).timings(), wanted.resources, results.reached()):
         console.print(line, markup=False, soft_wrap=True)
     if not (scale or set_ or only or shard):
         for line in orphans(wanted, results):

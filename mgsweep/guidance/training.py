@@ -237,13 +237,8 @@ def _rows_of_member(
     trial: Trial, model: Classifier, data: Data, state: State, number: int, device: torch.device
 ) -> tuple[Row, ...]:
     """What is not measured yet of a kept epoch: every probe on validation and test."""
-    seen = {(r["epoch"], r["split"], r["probe_attribution"], r["probe_depth"]) for r in state.rows}
-    probes: tuple[Probe | tuple[None, None], ...] = trial.measured or ((None, None),)
     rows: list[Row] = []
-    for name in ("val", "test"):
-        missing = [probe for probe in probes if (number, name, *probe) not in seen]
-        if not missing:
-            continue
+    for name, missing in _missing(trial, state, number).items():
         clock = _Clock(device)
         model.network.load_state_dict(state.members[number])
         measured = evaluate(model, getattr(data, name), [p for p in missing if isinstance(p, Probe)], device)
@@ -253,6 +248,19 @@ def _rows_of_member(
         trained = next((row.get("micro_batch") for row in state.rows if row["epoch"] == number), None)
         rows += [{"epoch": number, "split": name, "micro_batch": trained, **row, **cost} for row in measured]
     return tuple(rows)
+
+
+def is_complete(trial: Trial, state: State) -> bool:
+    """Whether nothing is left to do: every epoch is trained, and every kept one measured."""
+    return state.epoch >= trial.epochs and not any(_missing(trial, state, number) for number in state.members)
+
+
+def _missing(trial: Trial, state: State, number: int) -> dict[str, list[Probe | tuple[None, None]]]:
+    """The probes at which an epoch is not measured, of the splits of which there are any."""
+    seen = {(r["epoch"], r["split"], r["probe_attribution"], r["probe_depth"]) for r in state.rows}
+    probes: tuple[Probe | tuple[None, None], ...] = trial.measured or ((None, None),)
+    missing = {name: [probe for probe in probes if (number, name, *probe) not in seen] for name in ("val", "test")}
+    return {name: probes for name, probes in missing.items() if probes}
 
 
 def _on_host(value: Any) -> Any:

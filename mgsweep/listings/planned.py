@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mgsweep.plan import Plan
-from mgsweep.plan.cost import SOURCE, cost, epoch_seconds
+from mgsweep.plan.cost import NOWHERE, SOURCE, cost, epoch_seconds
 from mgsweep.plan.schema import Resources
 from mgsweep.screen import duration
 from mgsweep.store import Store
@@ -38,14 +38,20 @@ def _listed(counts: Counter[Any]) -> str:
     return ", ".join([*values[: MANY // 2], f"... {len(values)} values in all ...", values[-1]])
 
 
-def forecast(trials: Iterable[Trial], timings: Iterable[Mapping[str, Any]], each: Resources) -> Iterator[str]:
+def forecast(
+    trials: Iterable[Trial],
+    timings: Iterable[Mapping[str, Any]],
+    each: Resources,
+    reached: Mapping[str, int] = NOWHERE,
+) -> Iterator[str]:
     """What these trials will take, and where that is known from.
 
     Args:
         timings: of the trials that ran, as `Store.timings` gives them.
         each: what one trial occupies: a trial on half a GPU takes half the GPU hours of its time.
+        reached: the last epoch that is safe of trials that were interrupted, by id: only the rest is ahead.
     """
-    found = cost(trials, epoch_seconds(timings))
+    found = cost(trials, epoch_seconds(timings), reached)
     if found.total and each.gpu:
         yield f"about {found.total * each.gpu / 3600:.1f} GPU hours to run"
     elif found.total:

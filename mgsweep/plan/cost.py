@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from mgsweep.trial import Trial
@@ -54,6 +55,9 @@ class Cost:
         return sum(self.seconds.values())
 
 
+NOWHERE: Mapping[str, int] = MappingProxyType({})
+
+
 def kind(values: Mapping[str, Any]) -> Kind:
     """What trials share that take the same time an epoch."""
     return tuple(values[key] for key in ALIKE)
@@ -72,15 +76,20 @@ def epoch_seconds(timings: Iterable[Mapping[str, Any]]) -> dict[Kind, float]:
     return {found: seconds / epochs for found, (seconds, epochs) in sums.items() if seconds > 0}
 
 
-def cost(trials: Iterable[Trial], known: Mapping[Kind, float]) -> Cost:
-    """What trials will take, `known` being seconds an epoch by kind."""
+def cost(trials: Iterable[Trial], known: Mapping[Kind, float], reached: Mapping[str, int] = NOWHERE) -> Cost:
+    """What trials will take.
+
+    Args:
+        known: seconds an epoch, by kind.
+        reached: the last epoch that is safe of trials that were interrupted, by id.
+    """
     seconds: dict[Source, float] = {"store": 0.0, "published": 0.0}
     counts: dict[Source, int] = {"store": 0, "published": 0, "unknown": 0}
     for trial in trials:
         source, taken = _epoch(trial, known)
         counts[source] += 1
         if taken is not None:
-            seconds[source] += taken * trial.epochs
+            seconds[source] += taken * (trial.epochs - reached.get(trial.id, 0))
     return Cost(seconds, counts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -82,13 +83,17 @@ def run(
     configure(address)
     from mgsweep.runner.execution import train_on_data
     from mgsweep.runner.plan_on_tune import SCRATCH, tuner
+    from mgsweep.runner.remembering import remembering
 
     with connected(address, verbose) as have:
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(slots(resources, have.get("CPU", 0), have.get("GPU", 0)) + 1)
+        fit = slots(resources, have.get("CPU", 0), have.get("GPU", 0))
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fit + 1)
         dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
-        with _scratch(places.results, SCRATCH) as name:
-            tuner(dispatch, places, resources, training or train_on_data, name).fit()
+        with _scratch(places.results, SCRATCH) as name, remembering():
+            # A cluster that can grow does so for a trial that waits.
+            at_once = math.inf if address else fit
+            tuner(dispatch, places, resources, training or train_on_data, name, at_once).fit()
         return dispatch.outcome()
 
 

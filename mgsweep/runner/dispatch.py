@@ -5,6 +5,7 @@ Ray Tune and the in-process loop both ask here, so that they agree on order, ret
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
@@ -80,11 +81,15 @@ class Dispatch:
 
     # What is next
 
-    def next(self) -> Attempt | None:
-        """The next attempt, or None when there is none at the moment; `over` says whether there will be one."""
+    def next(self, at_once: float = math.inf) -> Attempt | None:
+        """The next attempt, or None when there is none at the moment; `over` says whether there will be one.
+
+        Args:
+            at_once: so many attempts are out at most.
+        """
         if not self.stop.asked and (reached := self._account.exhausted):
             self.stop.ask(reached, code=75)
-        if self.stop.asked:
+        if self.stop.asked or len(self.running) >= at_once:
             return None
         attempt = self._from_schedule() or self._from_elsewhere()
         if attempt:

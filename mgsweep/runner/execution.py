@@ -19,7 +19,7 @@ from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
 from mgsweep.guidance.datasets.cache import prepare
 from mgsweep.guidance.models.weights import initial
-from mgsweep.guidance.training import Epoch, State, Weights, best_epoch, guided_training
+from mgsweep.guidance.training import Epoch, State, Weights, best_epoch, guided_training, is_complete
 from mgsweep.runner.pictures import hang_if_possible
 from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
@@ -64,6 +64,8 @@ def execute(
 ) -> Generator[Row]:
     """Train a trial, yielding the last row of every epoch once that epoch is safe on disk, with the epoch's seconds.
 
+    The last one that is yielded has `published` set: the record is there, and the trial is done.
+
     Args:
         training: makes the epochs. Orchestration is measured with one that replays recorded curves.
         memory: how the training saves memory, as arguments of `guided_training`.
@@ -103,17 +105,27 @@ def _epochs(trial: Trial, places: Places, store: Store, lease: Lease, train: par
     start = _start(trial, places, store) if resume is None else None
     members = set(resume.members) if resume else set()
     log.info("%s from epoch %d on %s", "resumed" if resume else "started", resume.epoch if resume else 0, on)
+    done = False
     for epoch in train(trial, places, start=start, resume=resume):
         lease.check()
         records += [{**described, **row} for row in epoch.rows]
-        _save(trial, store, epoch.state, records, members)
+        if done := is_complete(trial, epoch.state):  # nothing is left to resume: the record makes the last rows safe
+            _publish(trial, store, records, set(epoch.state.members))
+        else:
+            _save(trial, store, epoch.state, records, members)
         members = set(epoch.state.members)
         log.info("epoch %d: %s", epoch.number, _summary(epoch.rows[-1]))
-        yield {"epoch": epoch.state.epoch, **_summary(epoch.rows[-1]), "seconds": _seconds(epoch.rows)}
-    lease.check()
+        row = {"epoch": epoch.state.epoch, **_summary(epoch.rows[-1]), "seconds": _seconds(epoch.rows)}
+        yield {**row, "published": done}
+    if not done:
+        lease.check()
+        _publish(trial, store, records, members)
+    log.info("done")
+
+
+def _publish(trial: Trial, store: Store, records: list[Row], members: set[int]) -> None:
     store.drop(trial.id, store.kept(trial.id) - members)
     store.commit(trial.id, records)
-    log.info("done")
 
 
 def _left_off(trial: Trial, store: Store, described: Row) -> tuple[State | None, list[Row]]:
@@ -181,7 +193,8 @@ def _start(trial: Trial, places: Places, store: Store) -> Weights | None:
         file = places.weights_of(trial)
         return initial(trial.model, trial.backbone, file) if file else None
     try:
-        return load_weights(store.weights(trial.parent, best_epoch(store.rows(trial.parent))))
+        validated = store.rows(trial.parent, ("id", "epoch", "split", "f1", "accuracy"))
+        return load_weights(store.weights(trial.parent, best_epoch(validated)))
     except StoreError as error:
         with store.lease(trial.parent) as ours:
             if ours:

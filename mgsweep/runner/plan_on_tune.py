@@ -17,6 +17,7 @@ import ray
 from ray import cloudpickle, tune
 from ray.exceptions import ActorUnavailableError, RayActorError, RayTaskError
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -39,17 +40,20 @@ _CREATION = "error raised in its creation task"
 
 
 class PlanSearcher(Searcher):
-    """Hands Tune the next attempt that is ready: nothing while none is, the end when none will be."""
+    """Hands Tune the next attempt that is ready: nothing while none is, the end when none will be.
 
-    def __init__(self, dispatch: Dispatch) -> None:
+    One that has to wait costs Tune a placement group, which it gives back when another trial's actor takes it up.
+    """
+
+    def __init__(self, dispatch: Dispatch, at_once: float) -> None:
         super().__init__()
-        self._dispatch = dispatch
+        self._dispatch, self._at_once = dispatch, at_once
         self.trials: dict[str, Trial] = {}
         self.cut: set[str] = set()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a string
         """The next attempt as Tune's config."""
-        attempt = self._dispatch.next()
+        attempt = self._dispatch.next(self._at_once)
         if attempt is None:
             return Searcher.FINISHED if self._dispatch.over else None
         self.trials[trial_id] = attempt.trial
@@ -93,15 +97,17 @@ class TrialRun(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train one epoch; past the last there is nothing to report but the end.
+        """Train one epoch. A trial that was done already has nothing to report but that.
 
         Raises:
             Preempted: this process got SIGTERM, and the epoch before is safe.
         """
         if self._told_to_go:
             self._epochs.throw(Preempted("the worker was told to go (SIGTERM)"))
-        row = next(self._epochs, None)
-        return {**row, "node": self._node, "done": False} if row else {"done": True}
+        row = next(self._epochs, {"published": True})
+        if row["published"]:
+            next(self._epochs, None)  # what follows the record
+        return {**row, "node": self._node, "done": row["published"]}
 
     def cleanup(self) -> None:
         """Let go of the trial's lease."""
@@ -146,8 +152,11 @@ def _forget(controller: Any) -> None:
     trials[:] = [trial for trial in trials if not trial.is_finished()]
 
 
-class Relay(tune.Callback):
-    """Tells the dispatch what becomes of its attempts, and why an attempt ended whose worker did not live to say."""
+class Relay(TrialProgressCallback):
+    """Tells the dispatch what becomes of its attempts, and why an attempt ended whose worker did not live to say.
+
+    It takes the place of the callback of which it is one, and which keeps every trial there ever was.
+    """
 
     def __init__(self, searcher: PlanSearcher, dispatch: Dispatch, store: Store) -> None:
         self._searcher, self._dispatch, self._store = searcher, dispatch, store
@@ -174,7 +183,7 @@ class Relay(tune.Callback):
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
         ours = self._searcher.trials[trial.trial_id]
-        if "epoch" in result:  # none at the end of the trial
+        if "epoch" in result:
             self._node[ours.id] = result["node"]
             self._dispatch.progressed(ours, result)
 
@@ -183,7 +192,7 @@ class Relay(tune.Callback):
         self._node.pop(ours.id, None)
         if trial.trial_id in self._searcher.cut:
             self._dispatch.cut(ours)
-        elif "epoch" not in (last := trial.last_result or {}) and last.get("done"):
+        elif (trial.last_result or {}).get("published"):
             self._dispatch.finished(ours)
         else:
             self._dispatch.left(ours)
@@ -252,13 +261,16 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def tuner(dispatch: Dispatch, places: Places, resources: Resources, training: Training, name: str) -> tune.Tuner:
+def tuner(
+    dispatch: Dispatch, places: Places, resources: Resources, training: Training, name: str, at_once: float
+) -> tune.Tuner:
     """A Tuner that runs what the dispatch hands out.
 
     Args:
+        at_once: so many attempts are handed out at most.
         name: of the folder for its own files, in a corner of the results that can be deleted.
     """
-    searcher = PlanSearcher(dispatch)
+    searcher = PlanSearcher(dispatch, at_once)
     trainable = tune.with_parameters(TrialRun, places=places, threads=resources.threads, training=training)
     return tune.Tuner(
         tune.with_resources(

@@ -23,9 +23,15 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "host": platform.node(),
         "started": datetime.datetime.now(datetime.UTC),
         "mgsweep_version": __version__,
-        "torch_version": importlib.metadata.version("torch"),
+        "torch_version": torch_version(),
         **checkout(),
     }
+
+
+@cache
+def torch_version() -> str:
+    """As it is installed, without importing it."""
+    return importlib.metadata.version("torch")
 
 
 @cache

@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from mgsweep import durable
-from mgsweep.store import leases
+from mgsweep.store import leases, tables
 from mgsweep.store.columns import conformed, table
 from mgsweep.store.files import LEFT_OUT, log
 from mgsweep.store.leases import Holder, Lease
 from mgsweep.store.part import Part
-from mgsweep.store.seal import Damaged
+from mgsweep.store.seal import Damaged, sealed
 
 GENERATIONS = ("checkpoint.pt", "previous.pt")
 """What an interrupted trial can resume from, the newest first."""
@@ -70,10 +70,13 @@ class Running(Part):
         The checkpoint before stays, and with it must stay the weights that it refers to.
         """
         newest, previous = (f"running/{trial_id}/{generation}" for generation in GENERATIONS)
-        self._files.write_table(f"running/{trial_id}/progress.parquet", table(rows), f"{trial_id}/progress")
+        contents = {
+            f"running/{trial_id}/progress.parquet": tables.to_bytes(table(rows), f"{trial_id}/progress"),
+            newest: sealed(checkpoint, f"{trial_id}/checkpoint"),
+        }
         if (self.path / newest).exists():
-            durable.move(self.path, newest, previous)
-        self._files.write(newest, checkpoint, f"{trial_id}/checkpoint")
+            durable.rename(self.path, newest, previous)
+        durable.write_all(self.path, contents)
 
     def progress(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows so far of a trial that has begun; none if they cannot be trusted, which is said."""
@@ -98,6 +101,12 @@ class Running(Part):
             trial_id
             for trial_id in durable.names(self.path / "running")
             if (self.path / "running" / trial_id / "progress.parquet").exists() and self._records.flaw(trial_id)
+        }
+
+    def reached(self) -> dict[str, int]:
+        """The last epoch that is safe of each trial that has begun and is not done."""
+        return {
+            trial_id: max((row["epoch"] for row in self.progress(trial_id)), default=0) for trial_id in self.begun()
         }
 
     def commit(self, trial_id: str, rows: list[dict[str, Any]]) -> None:

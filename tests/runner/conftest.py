@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,21 @@ grids:
 """
 
 
+@pytest.fixture(scope="session")
+def write_sweep() -> Callable[[Path], Path]:
+    """Writes the sweep file and its data to a folder, the same ones wherever that is."""
+
+    def write(folder: Path) -> Path:
+        file = folder / "tiny.yaml"
+        file.write_text(SWEEP % voc_folder.write(folder / "data"))
+        return file
+
+    return write
+
+
 @pytest.fixture
-def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_sweep: Callable[[Path], Path]) -> Path:
     """A sweep file of 2 baselines and 4 guided trials, its data, and a cache of its own."""
     monkeypatch.setenv("MGSWEEP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    root = voc_folder.write(tmp_path / "data")
-    file = tmp_path / "tiny.yaml"
-    file.write_text(SWEEP % root)
-    assert os.environ["MGSWEEP_CACHE"]
-    return file
+    return write_sweep(tmp_path)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -63,12 +64,16 @@ def wait_for_epochs(folder: Path, count: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def undisturbed(sweep: Path, tmp_path: Path) -> pd.DataFrame:
-    """The records of a run that nothing disturbed, in one process without Ray."""
-    done = mgsweep("run", sweep, "--local", "--store", tmp_path / "local")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, write_sweep: Callable[[Path], Path]) -> pd.DataFrame:
+    """The records of a run that nothing disturbed, in one process without Ray, to which all others are compared."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MGSWEEP_CACHE", str(folder / "cache"))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        done = mgsweep("run", write_sweep(folder), "--local", "--store", folder / "local")
     assert done.returncode == 0, done.stdout + done.stderr
-    return measured(tmp_path / "local" / "tiny")
+    return measured(folder / "local" / "tiny")
 
 
 def test_ray_gives_the_rows_of_a_local_run_and_isolates_a_failure(
@@ -128,6 +133,22 @@ def test_a_cluster_that_is_not_there(sweep: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--address: nobody answers at 127.0.0.1:1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_f47_a_foreign_cluster_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the environment leads to it, which is where Ray goes that is not told where."""
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        foreign.settimeout(0)
+        address = f"127.0.0.1:{foreign.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        cluster.configure(None)
+        with cluster.connected(None) as have:
+            import ray
+
+            assert have["CPU"] > 0
+            assert ray.get_runtime_context().gcs_address != address
+        with pytest.raises(BlockingIOError):
+            foreign.accept()
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1:6379", "ray://head.example:10001"])

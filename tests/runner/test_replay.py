@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +15,55 @@ from replay import Mishap, Replay, plan
 from mgsweep import runner
 from mgsweep.plan import Plan
 from mgsweep.runner import Outcome, Places, cluster, local
+from mgsweep.runner.execution import execute
 from mgsweep.store import Store
+from mgsweep.trial import Trial
 
 
-def run(planned: Plan, store: Store, training: Replay, on: Any) -> Outcome:
+def run(planned: Plan, store: Store, training: Replay, on: Any, listener: Silent | None = None) -> Outcome:
     agenda = runner.agenda(planned, store)
     store.begin(planned.text, planned.trials)
-    return on.run(agenda, Places(store.path.resolve()), Silent(), planned.resources, training=training)
+    return on.run(agenda, Places(store.path.resolve()), listener or Silent(), planned.resources, training=training)
 
 
 def frame(store: Store) -> pd.DataFrame:
     return store.frame().drop(columns=["started"])
 
 
+class Counting(Silent):
+    """Counts, at the end of the last of so many trials, those that Tune still has in memory."""
+
+    def __init__(self, trials: int) -> None:
+        self._left, self.remembered = trials, 0
+
+    def started(self, trial: Trial) -> None:
+        sys.modules["mgsweep.runner.plan_on_tune"].REMEMBERED = 1  # type: ignore[attr-defined]
+
+    def finished(self, trial: Trial) -> None:
+        self._left -= 1
+        if not self._left:
+            gc.collect()
+            self.remembered = sum(type(x).__module__ == "ray.tune.experiment.trial" for x in gc.get_objects())
+
+
 def test_on_ray_as_in_this_process(tmp_path: Path) -> None:
     planned, here, there = plan(12), Store(tmp_path / "here" / "x"), Store(tmp_path / "there" / "x")
     assert run(planned, here, Replay(), local) == Outcome(12, 0, 0, 0)
-    assert run(planned, there, Replay(), cluster) == Outcome(12, 0, 0, 0)
+    counting = Counting(12)
+    assert run(planned, there, Replay(), cluster, counting) == Outcome(12, 0, 0, 0)
     pd.testing.assert_frame_equal(frame(there), frame(here))
     assert frame(here)[frame(here).split == "val"].f1.nunique() > 20
     assert runner.agenda(planned, there).to_run == ()
+    assert 0 < counting.remembered < 20  # some objects each, of those that run and the one that has just ended
+
+
+def test_the_last_epoch_is_safe_in_the_record_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial, store, saved = plan(1, epochs=2).trials[0], Store(tmp_path / "store"), list[str]()
+    save = Store.save
+    monkeypatch.setattr(Store, "save", lambda self, *given: (saved.append(given[0]), save(self, *given)))
+    rows = [(row["published"], store.is_done(trial)) for row in execute(trial, Places(store.path), training=Replay())]
+    assert rows == [(False, False), (False, False), (True, True)]
+    assert saved == [trial.id] * 2
 
 
 def test_what_was_acknowledged_is_stored_and_a_bug_harms_only_its_trial(tmp_path: Path) -> None:
