@@ -244,12 +244,15 @@ def test_ctrl_c_of_a_local_run(sweep: Path, tmp_path: Path) -> None:
     assert Trial.from_row({k: v for k, v in store.progress(trial)[0].items() if v is not None}).id == trial
 
 
-def test_the_report_of_a_scale_says_which_scale_it_is(sweep: Path, tmp_path: Path) -> None:
+def test_the_report_and_the_gallery_of_a_scale_are_of_that_scale(sweep: Path, tmp_path: Path) -> None:
     """Its sweep file alone would run the sweep at full size."""
     sweep.write_text("scales: {smoke: {epochs: 1}}\n" + sweep.read_text())
     done = mgsweep("run", sweep, "--local", "--scale", "smoke", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     results = Store(tmp_path / "results" / "tiny-smoke")
     assert _scale("tiny-smoke", _written(results)) == ["--scale", "smoke"]
+    hung = mgsweep("gallery", sweep, "--scale", "smoke", "--images", "3", cwd=tmp_path)
+    assert hung.stdout.splitlines()[-1] == "pictures of 3 trials. Next: mgsweep figures tiny-smoke gallery", hung.stderr
+    assert mgsweep("gallery", sweep, cwd=tmp_path).returncode == 2  # at full size nothing ran
     (results.path / "sweep.yaml").write_text("name: tiny\n")
     assert _scale("tiny-smoke", _written(results)) == []

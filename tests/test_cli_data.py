@@ -64,6 +64,17 @@ def test_a_sweep_file_names_all_it_trains_on(
     assert typed(monkeypatch, "check", "mine.yaml", "--root", str(root)) == 2
 
 
+def test_a_scale_of_a_sweep_has_its_own_size(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grids = "grids: [{dataset: voc2007, model: vanilla, loss: none}]"
+    Path("mine.yaml").write_text(f"data: {{voc2007: {root}}}\nscales: {{smoke: {{image_size: 32}}}}\n{grids}\n")
+    for command in ("check", "prepare"):
+        assert typed(monkeypatch, command, "mine.yaml", "--scale", "smoke") == 0
+        assert "voc2007 at 32 pixels" in capsys.readouterr().out
+    assert typed(monkeypatch, "check", "voc2007", "--scale", "smoke") == 2
+
+
 def test_fetch_says_what_to_do_without_an_archive(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

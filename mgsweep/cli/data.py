@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mgsweep.cli.options import Scale
 from mgsweep.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ Size = Annotated[int, typer.Option(help="Side of the input in pixels; a sweep fi
 
 
 @app.command()
-def check(what: What, root: Root = None, size: Size = 224) -> None:
+def check(what: What, root: Root = None, size: Size = 224, scale: Scale = None) -> None:
     """Count images, classes, pairs and boxes of every split, and list all mistakes. Decodes and writes nothing."""
     from mgsweep.guidance.datasets import DATASETS
     from mgsweep.guidance.datasets.census import census, duplicates
     from mgsweep.screen import console, show
 
     problems: list[Problem] = []
-    for name, place, side in _asked(what, root, size):
+    for name, place, side in _asked(what, root, size, scale):
         console.print(f"[bold]{name}[/] at {side} pixels")
         try:
             source = DATASETS[name](place)
@@ -45,14 +46,14 @@ def check(what: What, root: Root = None, size: Size = 224) -> None:
 
 
 @app.command()
-def prepare(what: What, root: Root = None, size: Size = 224) -> None:
+def prepare(what: What, root: Root = None, size: Size = 224, scale: Scale = None) -> None:
     """Decode into the cache that all trials of this machine share. Safe to stop and start again."""
     from mgsweep.guidance.datasets import cache
     from mgsweep.runner.places import Places
     from mgsweep.screen import bar, console
 
     problems: list[Problem] = []
-    for name, place, side in _asked(what, root, size):
+    for name, place, side in _asked(what, root, size, scale):
         try:
             with bar(f"{name} at {side} pixels") as progress:
                 data = cache.prepare(name, place, side, Places(Path()).cache, progress)
@@ -87,18 +88,24 @@ def fetch(
     console.print(f"[green]ready[/]  {name} in {folder}. Next: mgsweep data check {name}")
 
 
-def _asked(what: str, root: Path | None, size: int) -> Iterator[tuple[str, Path | OwnData | None, int]]:
+def _asked(
+    what: str, root: Path | None, size: int, scale: str | None = None
+) -> Iterator[tuple[str, Path | OwnData | None, int]]:
     """(data set, where it lies, input size) of a name, or of everything that a sweep file trains on."""
     from mgsweep.guidance.datasets import DATASETS
     from mgsweep.plan import load
     from mgsweep.runner.places import Places
 
     if Path(what).suffix not in (".yaml", ".yml"):
+        if scale:
+            raise InvalidInput.of(
+                f"a data set has no sizes of a sweep, got {scale!r}; name a sweep file", where="--scale"
+            )
         yield what, (root if root and DATASETS[what].needs_root else Places(Path()).root(what)), size
         return
     if root:
         raise InvalidInput.of("a sweep file says where its data lie; change its key data", where="--root")
-    plan = load(what)
+    plan = load(what, scale=scale)
     places = Places(Path(), plan.data)
     for name, side in sorted({(trial.dataset, trial.image_size) for trial in plan.trials}):
         yield name, places.root(name), side

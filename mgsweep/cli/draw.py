@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mgsweep.cli.options import RESULTS, StoredSweep, StoreFolder, SweepFile, stored
+from mgsweep.cli.options import RESULTS, Scale, StoredSweep, StoreFolder, SweepFile, stored
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ def gallery(
     file: SweepFile,
     images: Annotated[str, typer.Option(metavar="N,N", help="Further test images, by number from 0.")] = "",
     store: StoreFolder = RESULTS,
+    scale: Scale = None,
 ) -> None:
     """Make the pictures of a sweep's trials anew from their kept weights, with further test images if asked for."""
     from mgsweep.plan import load
@@ -87,13 +88,13 @@ def gallery(
     wanted = images.split(",") if images else []
     if wrong := [number for number in wanted if not number.strip().isdecimal()]:
         raise InvalidInput.of(f"expected numbers like 3,17, got {wrong[0]!r}", where="--images")
-    plan = load(file)
-    results = stored(store, str(file))
+    plan = load(file, scale=scale)
+    results = stored(store, plan.name)
     places = Places(results.path.resolve(), plan.data)
     made, lacking = hang_all(plan.trials, places, [int(number) for number in wanted])
     for reason in lacking:
         console.print(reason, style="dim", markup=False, soft_wrap=True)
-    console.print(f"pictures of {made} trials. Next: mgsweep figures {file} gallery", markup=False, soft_wrap=True)
+    console.print(f"pictures of {made} trials. Next: mgsweep figures {plan.name} gallery", markup=False, soft_wrap=True)
 
 
 def _with_classes(results: Store) -> DataFrame:
