@@ -54,6 +54,7 @@
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: "system-ui, sans-serif", size: 12, color: mg.css("--text") },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: mg.css("--quiet"), activecolor: mg.css("--text") },
     showlegend: false,
     hovermode: "closest",
     hoverdistance: 12,
