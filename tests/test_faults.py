@@ -59,10 +59,10 @@ def test_f33_a_store_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 class Slow:
-    """An `os` whose every call takes its time, now and then says ESTALE once, and is asked for."""
+    """An `os` whose every call takes its time, and whose every fifth read says ESTALE."""
 
     def __init__(self) -> None:
-        self._chance, self.calls, self.errors = random.Random(0), 0, 0
+        self._chance, self.calls, self.reads, self.errors = random.Random(0), 0, 0, 0
 
     def __getattr__(self, name: str) -> object:
         real = getattr(os, name)
@@ -72,7 +72,8 @@ class Slow:
         def slowly(*arguments: object) -> object:
             self.calls += 1
             time.sleep(self._chance.uniform(0.0005, 0.005))
-            if name == "read" and self._chance.random() < 0.02:
+            self.reads += name == "read"
+            if name == "read" and self.reads % 5 == 0:
                 self.errors += 1
                 raise OSError(116, "Stale file handle")
             return real(*arguments)
