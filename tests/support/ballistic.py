@@ -31,7 +31,8 @@ from chaos import Chaos, environment, processes_of
 def kill_until_done(folder: Path, kills: int, seed: int = 0) -> Counter[str]:
     """Run a sweep in spite of so many kills, then undisturbed to its end; returns how many of each kind there were."""
     chance, killed = random.Random(seed), Counter[str]()
-    chaos = Chaos(folder, families=4, children=5, epochs=4, delay=0.3)
+    families = max(4, kills // 5)  # enough epochs that the sweep does not end before the kills do
+    chaos = Chaos(folder, families=families, children=5, epochs=4, delay=0.3)
     while sum(killed.values()) < kills:
         with chaos.begun() as process:
             while process.poll() is None and sum(killed.values()) < kills:
