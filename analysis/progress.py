@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,26 +10,20 @@ from numpy.typing import NDArray
 
 from analysis.pareto import front, hypervolume
 from analysis.selection import PROBE, at_own_probe, baselines
+from mgsweep.pareto import USUAL, Goals
 
-OBJECTIVES = {"f1": "max", "epg": "max"}
 LARGER_IS_WORSE = ("class_loss", "guidance_loss", "seconds")
 COLUMNS = ("id", "loss", "stopped", "trials", "epochs", "hours", "hypervolume")
 
 
-@dataclass(frozen=True)
-class Goals:
-    """What a sweep looks for: the arguments of these names of `progress`."""
-
-    objectives: Mapping[str, str] = field(default_factory=OBJECTIVES.copy)
-    constraints: Mapping[str, float] = field(default_factory=dict)
-
-
-USUAL = Goals()
+def is_share(goals: Goals) -> bool:
+    """Whether the hypervolume is a share of 1: all that is measured is one, and is to become large."""
+    return all(way == "max" and name not in LARGER_IS_WORSE for name, way in goals.objectives.items())
 
 
 def progress(
     frame: pd.DataFrame,
-    objectives: Mapping[str, str] = OBJECTIVES,
+    objectives: Mapping[str, str] = USUAL.objectives,
     constraints: Mapping[str, float] | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
@@ -67,7 +60,9 @@ def progress(
 
 
 def members(
-    frame: pd.DataFrame, objectives: Mapping[str, str] = OBJECTIVES, constraints: Mapping[str, float] | None = None
+    frame: pd.DataFrame,
+    objectives: Mapping[str, str] = USUAL.objectives,
+    constraints: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """The validated epochs on the front of all guided trials, as rows of the frame, best by the first objective first.
 

@@ -1,9 +1,24 @@
-"""Pareto fronts and hypervolumes of points that are maximised in every coordinate. NumPy only."""
+"""What trials compete in, and fronts and hypervolumes of points that are maximised in every coordinate. NumPy only."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Goals:
+    """Objectives (`max` or `min`, in their order) and how far some measurements may fall behind the baseline's."""
+
+    objectives: Mapping[str, str] = field(default_factory=lambda: {"f1": "max", "epg": "max"})
+    constraints: Mapping[str, float] = field(default_factory=dict)
+
+
+USUAL = Goals()
+"""What the trials of a sweep compete in that does not say it."""
 
 
 def front(points: ArrayLike, bin_width: float | None = None) -> NDArray[np.intp]:

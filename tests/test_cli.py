@@ -16,8 +16,8 @@ from unittest.mock import ANY
 import pytest
 import voc_folder
 
-from analysis.progress import Goals
-from mgsweep.cli.draw import _goals, _scale, _written
+from mgsweep.cli.written import goals_of, scale_of, written
+from mgsweep.pareto import Goals
 from mgsweep.plan import load
 from mgsweep.screen import Screen, show
 from mgsweep.store import Store
@@ -152,9 +152,11 @@ def test_a_report_is_one_file_with_commands_that_run(finished: Path, sweep: Path
 
 def test_a_report_measures_what_its_sweep_searches_for() -> None:
     search = {"budget": {"trials": 3}, "objectives": {"iou": "max", "seconds": "min"}, "constraints": {"f1": 0.02}}
-    assert _goals({"search": search}) == Goals({"iou": "max", "seconds": "min"}, {"f1": 0.02})
-    for usual in ({}, {"search": "no search"}, {"search": {**search, "objectives": 5}}):
-        assert _goals(usual) == Goals({"f1": "max", "epg": "max"}, {})
+    assert goals_of({"search": search}) == Goals({"iou": "max", "seconds": "min"}, {"f1": 0.02})
+    assert goals_of({"early_stop": {"at": [1], "objectives": {"f1": "max"}}}) == Goals({"f1": "max"}, {})
+    assert goals_of({}) == Goals({"f1": "max", "epg": "max"}, {})
+    for unknown in ({"search": "no search"}, {"search": {**search, "objectives": 5}}):
+        assert goals_of(unknown) is None
 
 
 def test_schema_and_doctor(tmp_path: Path) -> None:
@@ -250,9 +252,9 @@ def test_the_report_and_the_gallery_of_a_scale_are_of_that_scale(sweep: Path, tm
     done = mgsweep("run", sweep, "--local", "--scale", "smoke", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     results = Store(tmp_path / "results" / "tiny-smoke")
-    assert _scale("tiny-smoke", _written(results)) == ["--scale", "smoke"]
+    assert scale_of("tiny-smoke", written(results)) == ["--scale", "smoke"]
     hung = mgsweep("gallery", sweep, "--scale", "smoke", "--images", "3", cwd=tmp_path)
     assert hung.stdout.splitlines()[-1] == "pictures of 3 trials. Next: mgsweep figures tiny-smoke gallery", hung.stderr
     assert mgsweep("gallery", sweep, cwd=tmp_path).returncode == 2  # at full size nothing ran
     (results.path / "sweep.yaml").write_text("name: tiny\n")
-    assert _scale("tiny-smoke", _written(results)) == []
+    assert scale_of("tiny-smoke", written(results)) == []

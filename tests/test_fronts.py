@@ -95,12 +95,20 @@ def test_a_stopped_trial_is_no_part_of_the_front(tmp_path: Path) -> None:
     assert " 32.0 " in status(tmp_path)
 
 
-def test_a_sweep_that_says_nothing_or_measured_nothing_is_passed_over(tmp_path: Path) -> None:
+def test_a_sweep_that_cannot_be_understood_or_measured_nothing_is_passed_over(tmp_path: Path) -> None:
     filled(tmp_path / "one", "search: {budget: {trials: 0}}")
-    unread = filled(tmp_path / "two")
-    (unread.path / "sweep.yaml").unlink()
+    (filled(tmp_path / "two").path / "sweep.yaml").write_text("name: [")
     filled(tmp_path / "three", SEARCH + "objectives: {mean_ap: max}}")
     assert status(tmp_path) == ""
+
+
+def test_a_volume_that_is_no_share_is_not_in_percent(tmp_path: Path) -> None:
+    store = filled(tmp_path / "one", SEARCH + "objectives: {f1: max, seconds: min}}")
+    slow = trials(count=5)[-1]
+    store.plan([slow])
+    store.commit(slow.id, [row(slow, 9, (0.1, 0.1)) | {"seconds": 6000.0}])
+    fastest = 6000 - row(slow, 0, (0.1, 0.1))["seconds"]
+    assert f" {0.5 * fastest:.3g} " in status(tmp_path)
 
 
 def test_large_sweeps_are_named_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 OWNERS: dict[str, set[str]] = {
     "torch": {"mgsweep.guidance"},
     "torchvision": {"mgsweep.guidance"},
-    "PIL": {"mgsweep.guidance.datasets"},
+    "PIL": {"mgsweep.guidance.datasets", "analysis.report"},
     "pycocotools": {"mgsweep.guidance.datasets"},
     "ray": {"mgsweep.runner"},
     "tensorboardX": {"mgsweep.mirrors"},

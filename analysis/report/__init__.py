@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.progress import USUAL, Goals
 from mgsweep import durable
+from mgsweep.pareto import USUAL, Goals
 from mgsweep.store import Store
 
 __all__ = ["watch", "write"]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.figures import style
 from analysis.figures.names import rank
-from analysis.progress import USUAL, Goals
+from analysis.progress import is_share
 from analysis.report import frames
 from analysis.report.commands import commands
 from analysis.report.pictures import order, pictures
@@ -19,7 +19,7 @@ from analysis.report.search import courses, shares
 from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
 from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, baselines, fronts, measurements
 from mgsweep import __version__
-from mgsweep.pareto import hypervolume
+from mgsweep.pareto import USUAL, Goals, hypervolume
 from mgsweep.store.states import STATES
 from mgsweep.trial import Trial
 
@@ -204,7 +204,7 @@ def _goals(goals: Goals) -> Cells:
     """What the hypervolume is taken over; it is a share of 1 if all of it are shares that are to become large."""
     return {
         "names": [METRIC_NAMES.get(key, key.replace("_", " ")) for key in goals.objectives],
-        "share": all(key in METRICS and way == "max" for key, way in goals.objectives.items()),
+        "share": is_share(goals),
         "constrained": bool(goals.constraints),
     }
 

@@ -8,6 +8,7 @@ first stays: baselines, which the others are compared with, then members of fron
 from __future__ import annotations
 
 import base64
+import io
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,9 +16,9 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from analysis.figures.maps import COLORS, is_whole, photo, relative
-from analysis.report import png
 from analysis.report.shortened import label, share
 
 Row = Mapping[str, Any]
@@ -74,7 +75,8 @@ def pictures(
     there = {one["trial"] for one in maps}
     return {
         "images": [
-            {"class": name, "boxes": boxes, "src": _text(png.rgb(photo(pixels)))} for name, boxes, pixels in images
+            {"class": name, "boxes": boxes, "src": _png(Image.fromarray(photo(pixels)))}
+            for name, boxes, pixels in images
         ],
         "maps": maps,
         "left": [place[name] for name in ids if place[name] not in there] if taken > most else [],
@@ -124,14 +126,19 @@ def _map(row: Row) -> dict[str, Any]:
         "probe": f"{label(row['probe_attribution'])} at {label(row['probe_depth'])}",
         "epg": share(row["epg"]),
         "probability": share(row["probability"]),
-        "src": _text(png.indexed(codes, _palette())),
+        "src": _png(_indexed(codes)),
     }
 
 
-def _palette() -> NDArray[np.uint8]:
+def _indexed(codes: NDArray[np.uint8]) -> Image.Image:
     colors = matplotlib.colormaps[COLORS](np.linspace(0, 1, LEVELS), bytes=True)
-    return np.asarray(colors, dtype=np.uint8)[:, :3]
+    image = Image.fromarray(codes, mode="P")
+    image.putpalette(np.asarray(colors, dtype=np.uint8)[:, :3].tobytes())
+    return image
 
 
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode()
+def _png(image: Image.Image) -> str:
+    """As base64."""
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return base64.b64encode(content.getvalue()).decode()

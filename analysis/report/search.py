@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from analysis.importance import importances
-from analysis.progress import Goals, progress
+from analysis.progress import progress
 from analysis.report.shortened import four_digits, label, looked_up, scaled
+from mgsweep.pareto import Goals
 
 ENDED = ("done", "stopped")
 

@@ -7,18 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mgsweep.cli.options import RESULTS, Scale, StoredSweep, StoreFolder, SweepFile, stored
+from mgsweep.cli.written import goals_of, scale_of, written
 from mgsweep.errors import InvalidInput
+from mgsweep.pareto import USUAL
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
     from analysis.outputs import Line
-    from analysis.progress import Goals
     from mgsweep.store import Store
 
 OneSweep = Annotated[str | None, typer.Argument(metavar="SWEEP", help="Name of a sweep in the store, or its file.")]
@@ -146,51 +147,26 @@ def report(
     from mgsweep.screen import console
 
     results = stored(store, sweep)
-    written = _written(results)
+    said = written(results)
+    goals = goals_of(said) or USUAL
     file = sweep if Path(sweep).suffix in (".yaml", ".yml") else results.path / "sweep.yaml"
     run = shlex.join(
         [
             "mgsweep",
             "run",
             str(file),
-            *_scale(results.path.name, written),
+            *scale_of(results.path.name, said),
             *([] if store == RESULTS else ["--store", str(store)]),
         ]
     )
     if not watch:
-        console.print(str(pages.write(results, run, out, goals=_goals(written))[0]), markup=False, soft_wrap=True)
+        console.print(str(pages.write(results, run, out, goals=goals)[0]), markup=False, soft_wrap=True)
         return
-    said = False
+    told = False
     with suppress(KeyboardInterrupt):
-        for path in pages.watch(results, run, out, _goals(written)):
-            if not said:
+        for path in pages.watch(results, run, out, goals):
+            if not told:
                 console.print(
                     f"{path}  (written again as the sweep goes on; Ctrl-C ends that)", markup=False, soft_wrap=True
                 )
-            said = True
-
-
-def _written(results: Store) -> dict[str, Any]:
-    """The stored sweep file."""
-    from mgsweep.plan.document import read
-
-    file = results.path / "sweep.yaml"
-    return read(file).data if file.exists() else {}
-
-
-def _scale(folder: str, written: Mapping[str, Any]) -> list[str]:
-    """The option by which the sweep file makes these results: a scale has a folder of its own."""
-    scales = (str(scale) for scale in written.get("scales") or ())
-    return next((["--scale", scale] for scale in scales if folder == f"{written.get('name')}-{scale}"), [])
-
-
-def _goals(written: Mapping[str, Any]) -> Goals:
-    """What the sweep searches for; the usual objectives of one that does not search."""
-    from analysis.progress import USUAL, Goals
-    from mgsweep.plan.schema import Search
-
-    try:
-        search = Search.model_validate(written.get("search"))
-    except ValueError:
-        return USUAL
-    return Goals(search.objectives, search.constraints)
+            told = True

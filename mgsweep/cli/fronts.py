@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mgsweep.cli.written import goals_of, written
+from mgsweep.errors import InvalidInput
+from mgsweep.pareto import Goals
 from mgsweep.store import Store
 
 if TYPE_CHECKING:
@@ -24,14 +27,6 @@ WIDTH, HEIGHT = 14, 2
 """Of a curve, in characters."""
 
 
-@dataclass(frozen=True)
-class Goals:
-    """What the trials of a sweep compete in: that of its search or early stop, else F1 and EPG."""
-
-    objectives: Mapping[str, str] = field(default_factory=lambda: {"f1": "max", "epg": "max"})
-    constraints: Mapping[str, float] = field(default_factory=dict)
-
-
 def fronts(stores: list[Store]) -> Iterator[Part]:
     """Of each sweep and data set the hypervolume of the front so far, and its curves over trials and GPU hours."""
     from mgsweep.screen import heading, table
@@ -42,30 +37,20 @@ def fronts(stores: list[Store]) -> Iterator[Part]:
         ended = store.ended()
         if ended > left:
             left_out.append(store.path.name)
-        elif ended and (goals := goals_of(store)):
+        elif ended and (goals := _goals(store)):
             left -= ended
             rows += _rows(store, goals)
     if rows:
-        yield heading("Front on validation: hypervolume (%) after shares of the trials")
+        yield heading("Front on validation: hypervolume (% where it is a share) after shares of the trials")
         yield table(rows)
     if left_out:
         yield f"\nFronts of {', '.join(left_out)}: too many records for a quick look; mgsweep figures draws them"
 
 
-def goals_of(store: Store) -> Goals | None:
-    """What the sweep's file says; None if it is not there or says nothing that can be understood."""
-    from mgsweep.errors import InvalidInput
-    from mgsweep.plan.document import read
-    from mgsweep.plan.schema import EarlyStop, Search
-
-    try:
-        data = read(store.path / "sweep.yaml").data
-        if data.get("search"):
-            search = Search.model_validate(data["search"])
-            return Goals(search.objectives, search.constraints)
-        return Goals(EarlyStop.model_validate(data["early_stop"]).objectives) if data.get("early_stop") else Goals()
-    except (InvalidInput, ValueError):
-        return None
+def _goals(store: Store) -> Goals | None:
+    with suppress(InvalidInput):  # a broken file is told by who runs it
+        return goals_of(written(store))
+    return None
 
 
 def _rows(store: Store, goals: Goals) -> Iterator[dict[str, Any]]:
@@ -79,16 +64,18 @@ def _rows(store: Store, goals: Goals) -> Iterator[dict[str, Any]]:
 
 
 def _row(sweep: str, dataset: str, goals: Goals, told: pd.DataFrame) -> dict[str, Any]:
+    from analysis.progress import is_share
     from mgsweep.screen import percent
 
+    say = percent if is_share(goals) else "{:.3g}".format
     volumes, hours = told["hypervolume"].to_numpy(), told["hours"].to_numpy()
-    quarters = {f"{25 * n} %": percent(volumes[max(0, n * len(volumes) // 4 - 1)]) for n in (1, 2, 3)}
+    quarters = {f"{25 * n} %": say(volumes[max(0, n * len(volumes) // 4 - 1)]) for n in (1, 2, 3)}
     return {
         "sweep": sweep,
         "data": dataset,
         "objectives": ", ".join(goals.objectives),
         **quarters,
-        "now": percent(volumes[-1]),
+        "now": say(volumes[-1]),
         "over trials": _curve(volumes),
         "over GPU h": _curve(volumes[_evenly(hours)]),
     }

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from mgsweep import runner
 from mgsweep.errors import InvalidInput
+from mgsweep.pareto import Goals
 from mgsweep.plan import Plan
 from mgsweep.runner import Agenda
 from mgsweep.runner.schedule import Schedule
-from mgsweep.search.curves import Goals
 from mgsweep.search.history import History
 from mgsweep.search.schedule import Judged, Searching
 from mgsweep.store import Store

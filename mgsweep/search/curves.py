@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mgsweep.pareto import front
+from mgsweep.pareto import Goals, front
 from mgsweep.plan.schema import OBJECTIVES
 from mgsweep.trial import Trial
 
@@ -18,17 +18,9 @@ Rows = Iterable[Mapping[str, Any]]
 COLUMNS = ("id", "epoch", "split", "probe_attribution", "probe_depth")
 
 
-@dataclass(frozen=True)
-class Goals:
-    """Objectives (`max` or `min`, in their order) and how far some measurements may fall behind the baseline's."""
-
-    objectives: Mapping[str, str]
-    constraints: Mapping[str, float]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of a record that they are read from."""
-        return tuple(dict.fromkeys([*COLUMNS, *self.objectives, *self.constraints, "seconds"]))
+def columns_of(goals: Goals) -> tuple[str, ...]:
+    """The columns of a record that a curve is read from."""
+    return tuple(dict.fromkeys([*COLUMNS, *goals.objectives, *goals.constraints, "seconds"]))
 
 
 @dataclass(frozen=True)

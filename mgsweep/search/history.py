@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mgsweep import durable
-from mgsweep.search.curves import Curve, Goals, curve_of, limits_of
+from mgsweep.pareto import Goals
+from mgsweep.search.curves import Curve, columns_of, curve_of, limits_of
 from mgsweep.store import Damaged, Store
 from mgsweep.trial import Trial
 
@@ -56,7 +57,7 @@ class History:
             if not trial.guided:
                 continue
             if trial.id in done:
-                yield Seen(trial, "done", self.curve(trial, store.rows(trial.id, self.goals.columns)))
+                yield Seen(trial, "done", self.curve(trial, store.rows(trial.id, columns_of(self.goals))))
             elif trial.id in stopped:
                 yield Seen(trial, "stopped", self.curve(trial, store.rows_of_stopped(trial.id)))
             else:

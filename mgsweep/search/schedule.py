@@ -8,7 +8,7 @@ from mgsweep.plan import Plan
 from mgsweep.plan.schema import Budget, EarlyStop
 from mgsweep.runner import Agenda
 from mgsweep.runner.schedule import Schedule
-from mgsweep.search.curves import Curve
+from mgsweep.search.curves import Curve, columns_of
 from mgsweep.search.history import History, Seen
 from mgsweep.search.stopping import Group
 from mgsweep.search.study import Study
@@ -59,7 +59,7 @@ class Judged(Schedule):
 
     def _recorded(self, trial: Trial) -> Curve | None:
         try:
-            return self._history.curve(trial, self._store.rows(trial.id, self._history.goals.columns))
+            return self._history.curve(trial, self._store.rows(trial.id, columns_of(self._history.goals)))
         except Damaged:
             return None
 

@@ -18,12 +18,13 @@ from stored import HOSTILE, planned, renamed, results
 from analysis import report
 from analysis.importance import importance
 from analysis.pareto import hypervolume
-from analysis.progress import Goals, progress
+from analysis.progress import progress
 from analysis.report import frames, html
 from analysis.report.commands import commands
 from analysis.report.content import content
 from analysis.selection import CELL, METRICS, baselines, fronts, gains, measurements
 from mgsweep.errors import InvalidInput
+from mgsweep.pareto import Goals
 from mgsweep.plan import load
 from mgsweep.plan.arguments import select
 from mgsweep.plan.axes import SHARED

@@ -16,7 +16,6 @@ from test_report import BASELINE, GUIDED, run_of, told
 
 from analysis import report
 from analysis.figures.maps import COLORS, relative
-from analysis.report import png
 from analysis.report.content import content
 from analysis.report.pictures import order, pictures
 from mgsweep.store import Store
@@ -32,14 +31,6 @@ EPOCHS = {name: rows[-1]["epoch"] for name, rows in STORED.items()}
 def decoded(src: str) -> np.ndarray:
     """By another reader, in [0, 1]."""
     return matplotlib.image.imread(io.BytesIO(base64.b64decode(src)), format="png")[..., :3]
-
-
-def test_a_png_is_what_it_was_made_from() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    np.testing.assert_allclose(decoded(base64.b64encode(png.rgb(pixels)).decode()), pixels / 255, atol=1e-6)
-    codes, palette = np.array([[0, 1, 2], [2, 0, 1]], dtype=np.uint8), pixels[0, :3]
-    made = decoded(base64.b64encode(png.indexed(codes, palette)).decode())
-    np.testing.assert_allclose(made, palette[codes] / 255, atol=1e-6)
 
 
 def test_maps_are_the_stored_ones_at_the_epoch_the_run_is_told_by() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hills import scores
 
+from mgsweep.pareto import Goals
 from mgsweep.plan import Plan, load
-from mgsweep.search.curves import Curve, Goals, curve_of, limits_of
+from mgsweep.search.curves import Curve, curve_of, limits_of
 from mgsweep.search.study import SAMPLERS, Study
 from mgsweep.trial import Trial
 
