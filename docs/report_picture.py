@@ -1,6 +1,6 @@
 """The README's picture of a report: the demo's, with one run selected.
 
-    make demo tools && mgsweep report quickstart && python docs/report_picture.py report/quickstart.html
+    make demo check tools && mgsweep report quickstart && python docs/report_picture.py report/quickstart.html
 
 Writes `report.png` beside this file. The run is the first of those that gain the most EPG.
 """

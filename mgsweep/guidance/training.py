@@ -256,7 +256,7 @@ def is_complete(trial: Trial, state: State) -> bool:
 
 
 def _missing(trial: Trial, state: State, number: int) -> dict[str, list[Probe | tuple[None, None]]]:
-    """The probes at which an epoch is not measured, of the splits of which there are any."""
+    """The probes at which an epoch is not measured, by split; one that lacks none is left out."""
     seen = {(r["epoch"], r["split"], r["probe_attribution"], r["probe_depth"]) for r in state.rows}
     probes: tuple[Probe | tuple[None, None], ...] = trial.measured or ((None, None),)
     missing = {name: [probe for probe in probes if (number, name, *probe) not in seen] for name in ("val", "test")}
