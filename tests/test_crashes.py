@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -29,8 +30,8 @@ from mgsweep import durable, runner
 from mgsweep.errors import StoreError
 from mgsweep.guidance.training import Epoch, State
 from mgsweep.plan.schema import Resources
-from mgsweep.runner import Outcome, Places, execution, local
-from mgsweep.store import Store
+from mgsweep.runner import Outcome, Places, dispatch, execution, local
+from mgsweep.store import Store, leases
 from mgsweep.trial import Trial
 
 BASELINE = Trial(dataset="shapes", model="bcos", epochs=3)
@@ -86,6 +87,10 @@ def load_state(content: bytes, members: object) -> tuple[State, list[int]]:
 @pytest.fixture(autouse=True)
 def without_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(durable, "os", Disk())
+    # A lease that a crash left in this process, which lives on, is dead once its counter has stood still for so long.
+    monkeypatch.setattr(leases, "STALE", 0.1)
+    monkeypatch.setattr(dispatch, "LOOK", 0.05)
+    monkeypatch.setattr(local, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(0.01)))
     monkeypatch.setattr(execution, "provenance", lambda device: {})
     monkeypatch.setattr(execution.device, "choose", lambda threads: torch.device("cpu"))
     monkeypatch.setattr(execution, "dump_weights", bytes)
