@@ -19,7 +19,7 @@ from mgsweep import cli
 from mgsweep.errors import InvalidInput
 from mgsweep.plan import load
 from mgsweep.plan.schema import Resources
-from mgsweep.runner import cluster, preflight
+from mgsweep.runner import cluster
 from mgsweep.screen import show
 from mgsweep.store import Store
 from mgsweep.store.columns import SCHEMA
@@ -281,8 +281,9 @@ def test_b28_nobody_answers() -> None:
 
 
 def test_b29_more_than_the_cluster_has() -> None:
-    with pytest.raises(InvalidInput, match="a trial asks for 4, there are 0; change it with --set resources.gpu=0"):
-        preflight.slots(Resources(gpu=4), cpus=8, gpus=0)
+    wrong = "resources.gpu: a trial asks for 4, the largest node has 3; ask for less with --set resources.gpu=N"
+    with pytest.raises(InvalidInput, match=wrong):
+        cluster._room(Resources(gpu=4), [{"CPU": 8, "GPU": 3}], may_grow=False)
 
 
 def test_b30_a_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,12 +22,17 @@ from mgsweep.runner import Agenda, Listener, Outcome
 from mgsweep.runner.dispatch import Dispatch
 from mgsweep.runner.limits import Limits
 from mgsweep.runner.places import Places
-from mgsweep.runner.preflight import slots
+from mgsweep.runner.preflight import no_room, slots
 from mgsweep.runner.stopping import Stop
 from mgsweep.store import Store, leases
 
 if TYPE_CHECKING:
     from mgsweep.runner.execution import Training
+
+log = logging.getLogger("mgsweep")
+
+WAITING = 8
+"""So many trials at least wait on a given cluster: an autoscaler adds a node for each, in place of one at a time."""
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a sweep opens no connection of its own
@@ -75,7 +80,7 @@ def run(
         insecure: talk to a cluster on another machine without a token.
 
     Raises:
-        InvalidInput: the cluster cannot be reached, asks for no token, or not one trial fits on it.
+        InvalidInput: the cluster cannot be reached, asks for no token, or is private and not one trial fits on it.
     """
     if not insecure:
         _ask_for_token(address)
@@ -85,16 +90,32 @@ def run(
     from mgsweep.runner.plan_on_tune import SCRATCH, tuner
     from mgsweep.runner.remembering import remembering
 
-    with connected(address, verbose) as have:
+    with connected(address, verbose) as nodes:
+        fit = _room(resources, nodes, may_grow=address is not None)
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
-        fit = slots(resources, have.get("CPU", 0), have.get("GPU", 0))
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fit + 1)
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fit + 1 if address is None else max(fit + 1, WAITING))
         dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
         with _scratch(places.results, SCRATCH) as name, remembering():
             # A cluster that can grow does so for a trial that waits.
             at_once = math.inf if address else fit
             tuner(dispatch, places, resources, training or train_on_data, name, at_once).fit()
         return dispatch.outcome()
+
+
+def _room(wanted: Resources, nodes: list[dict[str, float]], may_grow: bool) -> int:
+    """How many trials fit now. None is well where nodes may join: of an autoscaler, or of a job that is starting.
+
+    Raises:
+        InvalidInput: not one, and there will be no more room.
+    """
+    fit = slots(wanted, nodes)
+    if not fit:
+        problem = no_room(wanted, nodes)
+        if not may_grow:
+            advice = f"ask for less with --set {problem.key}=N"
+            raise InvalidInput.of(f"{problem.message}; {advice}", key=problem.key)
+        log.warning("%s; waiting for a node to join that has more", problem)
+    return fit
 
 
 @contextmanager
@@ -117,8 +138,8 @@ def _scratch(results: Path, corner: str) -> Iterator[str]:
 
 
 @contextmanager
-def connected(address: str | None, verbose: bool = False) -> Iterator[dict[str, float]]:
-    """A connection to the given cluster, or to a private one that lives as long as this block; yields what it has.
+def connected(address: str | None, verbose: bool = False) -> Iterator[list[dict[str, float]]]:
+    """A connection to the given cluster, or to a private one that lives as long as this block; yields what nodes have.
 
     Raises:
         InvalidInput: the cluster cannot be reached.
@@ -141,7 +162,7 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[dict[str, 
     except (ConnectionError, RuntimeError) as error:
         raise InvalidInput.of(f"cannot use the cluster: {error}", where="--address", key=str(address)) from None
     try:
-        yield ray.cluster_resources()
+        yield [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:
         ray.shutdown()
         if private:

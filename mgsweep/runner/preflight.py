@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.cache import prepare
@@ -56,14 +56,21 @@ def _misplaced(trials: Iterable[Trial], places: Places) -> Iterator[Problem]:
             yield Problem(str(results), "", f"there are results of a sweep {other.name!r} here; choose another name")
 
 
-def slots(wanted: Resources, cpus: float, gpus: float) -> int:
-    """How many trials fit at once.
+def slots(wanted: Resources, nodes: Iterable[Mapping[str, float]]) -> int:
+    """How many trials fit at once, each with all it asks for on one of the nodes, which are what Ray says they have."""
+    return sum(_fit(wanted, node) for node in nodes)
 
-    Raises:
-        InvalidInput: not one.
-    """
-    for name, need, have in (("cpu", wanted.cpu, cpus), ("gpu", wanted.gpu, gpus)):
+
+def _fit(wanted: Resources, node: Mapping[str, float]) -> int:
+    gpus = node.get("GPU", 0) // wanted.gpu if wanted.gpu else float("inf")
+    return int(min(node.get("CPU", 0) // wanted.cpu, gpus))
+
+
+def no_room(wanted: Resources, nodes: Collection[Mapping[str, float]]) -> Problem:
+    """Why not one trial fits."""
+    for name, need in (("cpu", wanted.cpu), ("gpu", wanted.gpu)):
+        have = max((node.get(name.upper(), 0) for node in nodes), default=0)
         if need > have:
-            message = f"a trial asks for {need:g}, there are {have:g}; change it with --set resources.{name}={have:g}"
-            raise InvalidInput.of(message, key=f"resources.{name}")
-    return int(min(cpus // wanted.cpu, gpus // wanted.gpu if wanted.gpu else float("inf")))
+            message = f"a trial asks for {need:g}, the largest node has {have:g}"
+            return Problem("", f"resources.{name}", message)
+    return Problem("", "resources", f"no node has the {wanted.cpu:g} CPUs and the {wanted.gpu:g} GPUs of a trial")

@@ -142,10 +142,10 @@ def test_f47_a_foreign_cluster_is_not_called(monkeypatch: pytest.MonkeyPatch) ->
         address = f"127.0.0.1:{foreign.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", address)
         cluster.configure(None)
-        with cluster.connected(None) as have:
+        with cluster.connected(None) as nodes:
             import ray
 
-            assert have["CPU"] > 0
+            assert nodes[0]["CPU"] > 0
             assert ray.get_runtime_context().gcs_address != address
         with pytest.raises(BlockingIOError):
             foreign.accept()

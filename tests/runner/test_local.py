@@ -244,10 +244,20 @@ def test_preflight_reports_everything_and_writes_no_results(
 
 
 def test_room_for_trials() -> None:
-    assert preflight.slots(Resources(cpu=1), cpus=2, gpus=0) == 2
-    assert preflight.slots(Resources(cpu=1, gpu=0.5), cpus=16, gpus=4) == 8
-    with pytest.raises(InvalidInput, match=r"a trial asks for 1, there are 0; change it with --set resources.gpu=0"):
-        preflight.slots(Resources(gpu=1), cpus=2, gpus=0)
+    """A trial has all it asks for on one node, however much all nodes have together."""
+    small, large = {"CPU": 2.0}, {"CPU": 16.0, "GPU": 3.0}
+    assert preflight.slots(Resources(cpu=1), [small]) == 2
+    assert preflight.slots(Resources(cpu=1, gpu=0.5), [small, large]) == 6
+    assert preflight.slots(Resources(cpu=1, gpu=2), [large, large]) == 2
+    assert preflight.slots(Resources(gpu=4), [large, large]) == 0
+    assert str(preflight.no_room(Resources(gpu=4), [small, large])) == (
+        "resources.gpu: a trial asks for 4, the largest node has 3"
+    )
+    apart = [{"CPU": 16.0}, {"CPU": 2.0, "GPU": 1.0}]
+    assert str(preflight.no_room(Resources(cpu=8, gpu=1), apart)) == (
+        "resources: no node has the 8 CPUs and the 1 GPUs of a trial"
+    )
+    assert "resources.cpu: a trial asks for 1, the largest node has 0" in str(preflight.no_room(Resources(), []))
 
 
 def test_a_guided_trial_starts_from_its_baseline_or_where_that_started(
