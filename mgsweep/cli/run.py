@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,7 +116,7 @@ def _causes(retry: list[str]) -> list[str]:
 
 
 def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits) -> Outcome:
-    """Check everything, write down the plan, and run the agenda until it is done or the run is to stop."""
+    """Check everything and run the agenda until it is done or the run is to stop."""
     from mgsweep.mirrors import mirrored
     from mgsweep.runner import Places, preflight
     from mgsweep.runner.stopping import Stop, leave, signals
@@ -124,9 +125,6 @@ def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits
     places = Places(results.path.resolve(), plan.data, own_weights=plan.weights)
     outlets = _outlets(plan, way.mirrors)
     preflight.check(agenda.to_run, places)
-    results.begin(plan.text, (*plan.trials, *agenda.to_run))
-    for trial in agenda.to_run:
-        results.go_on(trial.id)
     stop = Stop()
     with Screen(agenda.to_run, way.quiet) as screen:
 
@@ -157,6 +155,7 @@ def _run_on(
     if way.local:
         from mgsweep.runner import local as here
 
+        _write_down(plan, agenda, places)
         if way.verbose:
             logging.getLogger("mgsweep.trial").addHandler(logging.StreamHandler())
         return here.run(agenda, places, listener, plan.resources, stop=stop, limits=limits)
@@ -172,7 +171,18 @@ def _run_on(
         stop=stop,
         limits=limits,
         insecure=way.insecure,
+        once_ready=partial(_write_down, plan, agenda, places),
     )
+
+
+def _write_down(plan: Plan, agenda: Agenda, places: Places) -> None:
+    """What was asked for, before the first trial; not sooner, for where something is wrong nothing is written."""
+    from mgsweep.store import Store
+
+    store = Store(places.results)
+    store.begin(plan.text, (*plan.trials, *agenda.to_run))
+    for trial in agenda.to_run:
+        store.go_on(trial.id)
 
 
 def announce(plan: Plan, agenda: Agenda) -> None:

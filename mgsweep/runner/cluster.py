@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +68,7 @@ def run(
     stop: Stop | None = None,
     limits: Limits | None = None,
     insecure: bool = False,
+    once_ready: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run what is on the agenda on a cluster.
 
@@ -78,6 +79,7 @@ def run(
         stop: ends the run when it is asked to.
         limits: how much the run may use.
         insecure: talk to a cluster on another machine without a token.
+        once_ready: called when nothing speaks against running any more, before the first trial.
 
     Raises:
         InvalidInput: the cluster cannot be reached, asks for no token, or is private and not one trial fits on it.
@@ -92,6 +94,7 @@ def run(
 
     with connected(address, verbose) as nodes:
         fit = _room(resources, nodes, may_grow=address is not None)
+        once_ready()
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fit + 1 if address is None else max(fit + 1, WAITING))
         dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)

@@ -133,6 +133,15 @@ def test_a_cluster_that_is_not_there(sweep: Path, tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--address: nobody answers at 127.0.0.1:1" in done.stderr
     assert "Traceback" not in done.stderr
+    assert not (tmp_path / "ray").exists()
+
+
+def test_b29_a_private_cluster_without_room(sweep: Path, tmp_path: Path) -> None:
+    done = mgsweep("run", sweep, "--store", tmp_path / "ray", "--set", "resources.gpu=99", timeout=120)
+    assert done.returncode == 2
+    assert "resources.gpu: a trial asks for 99, the largest node has" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "ray").exists()
 
 
 def test_f47_a_foreign_cluster_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
