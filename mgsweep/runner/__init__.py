@@ -67,6 +67,11 @@ class Agenda:
         """Whether there is anything to run."""
         return bool(self.to_run)
 
+    @property
+    def foreseen(self) -> bool:
+        """Whether all trials are known by now: those of a search follow from the results of others."""
+        return True
+
     def schedule(self) -> Schedule:
         """A fresh schedule of what is to run."""
         return Schedule(self.to_run, self.done, self.failed)

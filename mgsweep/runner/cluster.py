@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("mgsweep")
 
 WAITING = 8
-"""So many trials at least wait on a given cluster: an autoscaler adds a node for each, in place of one at a time."""
+"""So many trials at least wait on a given cluster: an autoscaler adds nodes for all of them, not one by one.
+
+Not of a search, whose suggestions are the better the later they are asked for.
+"""
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a sweep opens no connection of its own
@@ -96,7 +99,7 @@ def run(
         fit = _room(resources, nodes, may_grow=address is not None)
         once_ready()
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
-        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(fit + 1 if address is None else max(fit + 1, WAITING))
+        os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(fit + 1, WAITING if address and agenda.foreseen else 0))
         dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
         with _scratch(places.results, SCRATCH) as name, remembering():
             # A cluster that can grow does so for a trial that waits.

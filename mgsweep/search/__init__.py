@@ -36,6 +36,11 @@ class LiveAgenda(Agenda):
         """Whether there is anything to run: of a search also what is not suggested yet."""
         return not self.schedule().settled
 
+    @property
+    def foreseen(self) -> bool:
+        """Of early stopping alone they are."""
+        return not (self.plan and self.plan.search)
+
     def schedule(self) -> Schedule:
         """A fresh schedule, from what the store knows by now."""
         assert self.plan
