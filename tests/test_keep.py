@@ -135,6 +135,23 @@ def test_clean_keeps_the_weights_of_the_best_epoch(full: Store) -> None:
     assert (full.kept(BASELINE.id), full.kept(DONE.id), full.kept(RUNNING.id)) == ({4}, {10}, {1})
 
 
+def test_clean_keeps_what_children_start_from_where_accuracy_decides(tmp_path: Path) -> None:
+    """Of epochs 1 and 2 the first is better by accuracy, the second by F1."""
+    store = Store(tmp_path / "demo")
+    store.begin("name: demo", [BASELINE])
+    scores = {1: (0.5, 0.9), 2: (0.8, 0.7)}
+    described = {"id": BASELINE.id, **BASELINE.to_row(), "split": "val"}
+    store.commit(BASELINE.id, [{**described, "epoch": n, "f1": f, "accuracy": a} for n, (f, a) in scores.items()])
+    for epoch in scores:
+        store.keep(BASELINE.id, epoch, b"weights")
+    mgsweep("clean", "demo", "--checkpoints", "--store", tmp_path)
+    assert store.kept(BASELINE.id) == {1}
+    store.drop(BASELINE.id, {1})
+    store.keep(BASELINE.id, 2, b"weights")
+    mgsweep("clean", "demo", "--checkpoints", "--store", tmp_path)
+    assert store.kept(BASELINE.id) == {2}  # better than nothing
+
+
 # merge
 
 

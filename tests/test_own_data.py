@@ -286,6 +286,12 @@ def test_coco_needs_to_be_told_its_files(coco: Path) -> None:
             lambda content: content["images"][0].update(file_name="gone.jpg"),
             "gone.jpg: missing, though it is image",
         ),
+        (
+            lambda content: content["images"][1].update(
+                file_name=f"{Path(content['images'][0]['file_name']).stem}.png"
+            ),
+            "has the name of .*, which lists and splits go by; rename one of the two",
+        ),
         (lambda content: content["annotations"][0].update(bbox=[1, 2, 3]), "to be .x, y, width, height., four finite"),
         (lambda content: content["annotations"][0].update(image_id=7), "expected the id of an entry of this file"),
     ],

@@ -13,7 +13,7 @@ import typer
 
 from mgsweep.cli.options import RESULTS, Scale, StoredSweep, StoreFolder, SweepFile, stored
 from mgsweep.cli.written import goals_of, scale_of, written
-from mgsweep.errors import InvalidInput
+from mgsweep.errors import InvalidInput, StoreError
 from mgsweep.pareto import USUAL
 
 if TYPE_CHECKING:
@@ -89,10 +89,12 @@ def gallery(
     wanted = images.split(",") if images else []
     if wrong := [number for number in wanted if not number.strip().isdecimal()]:
         raise InvalidInput.of(f"expected numbers like 3,17, got {wrong[0]!r}", where="--images")
-    plan = load(file, scale=scale)
+    plan = load(file, scale=scale)  # it says where the data are; the trials are those that there are
     results = stored(store, plan.name)
     places = Places(results.path.resolve(), plan.data)
-    made, lacking = hang_all(plan.trials, places, [int(number) for number in wanted])
+    made, lacking = hang_all(results.planned(), places, [int(number) for number in wanted])
+    if not (made or lacking):
+        raise StoreError(f"{results.path}: no trial is done yet, and only those have pictures; run the sweep first")
     for reason in lacking:
         console.print(reason, style="dim", markup=False, soft_wrap=True)
     console.print(f"pictures of {made} trials. Next: mgsweep figures {plan.name} gallery", markup=False, soft_wrap=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import resource
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from mgsweep.best import best_epoch, score
 from mgsweep.errors import Diverged
 from mgsweep.guidance.augmentation import Crops, draw
 from mgsweep.guidance.datasets.cache import Data, Split, annotated
@@ -218,19 +219,6 @@ def members_of(trial: Trial, rows: tuple[Row, ...]) -> set[int]:
     wanted = -1 if trial.guidance_region == "outside" else 1  # what lies in the boxes is then to vanish
     scores = [[score(row), *(wanted * row.get(key, math.nan) for key in ("epg", "iou"))] for row in validated]
     return best | {validated[index]["epoch"] for index in front(scores, BIN_WIDTH)}
-
-
-def best_epoch(rows: Iterable[Row]) -> int:
-    """The epoch with the best validation score, the earliest of equals: where guided trials start from."""
-    validated = (row for row in rows if row["split"] == "val")
-    epoch: int = max(validated, key=lambda row: (score(row), -row["epoch"]))["epoch"]
-    return epoch
-
-
-def score(row: Row) -> float:
-    """What checkpoints are selected by: accuracy where there is one, of data sets with one label an image, else F1."""
-    value: float = row["f1"] if row.get("accuracy") is None else row["accuracy"]
-    return value
 
 
 def _rows_of_member(

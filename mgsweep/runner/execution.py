@@ -14,12 +14,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mgsweep.best import best_epoch
 from mgsweep.errors import Diverged, MgsweepError, StoreError
 from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
 from mgsweep.guidance.datasets.cache import prepare
 from mgsweep.guidance.models.weights import initial
-from mgsweep.guidance.training import Epoch, State, Weights, best_epoch, guided_training, is_complete
+from mgsweep.guidance.training import Epoch, State, Weights, guided_training, is_complete
 from mgsweep.runner.pictures import hang_if_possible
 from mgsweep.runner.places import Places
 from mgsweep.runner.provenance import provenance
@@ -148,13 +149,14 @@ def _left_off(trial: Trial, store: Store, described: Row) -> tuple[State | None,
 
 
 def _record(trial: Trial, store: Store) -> State | None:
-    """The end of a trial whose record lacks a probe, as a state to measure that from."""
+    """The end of a trial whose record lacks a probe, as a state to measure that from: of its best epoch at least."""
     if not store.has_record(trial.id):
         return None
     try:
         # A state is read back as plain numbers and text, which a time is not.
         rows = tuple({key: value for key, value in row.items() if key != "started"} for row in store.rows(trial.id))
-        return State(epoch=trial.epochs, rows=rows, members=_members(trial, store, sorted(store.kept(trial.id))))
+        epochs = sorted(store.kept(trial.id) | {best_epoch(rows)})
+        return State(epoch=trial.epochs, rows=rows, members=_members(trial, store, epochs))
     except StoreError as error:
         log.warning("the trial begins anew: %s", error)
         store.set_aside(trial.id, str(error))

@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mgsweep.best import best_epoch
 from mgsweep.errors import InvalidInput, StoreError
 from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import load_weights
 from mgsweep.guidance.datasets.cache import prepare
 from mgsweep.guidance.gallery import chosen, pictures
-from mgsweep.guidance.training import best_epoch
 from mgsweep.runner.places import Places
 from mgsweep.store import Store
 from mgsweep.store.gallery import Gallery

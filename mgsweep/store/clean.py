@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgsweep import durable
+from mgsweep.best import best_epoch
 from mgsweep.store import Store
 
 DRAFT = ".tmp"
@@ -47,14 +48,15 @@ def orphans(store: Store, age: float) -> Iterator[Leftover]:
 
 
 def weights(store: Store) -> Iterator[Leftover]:
-    """Kept weights of trials that are done, but for the epoch with the best validation F1 of each.
+    """Kept weights of trials that are done, but for the best epoch of each.
 
     From that one children start, and at it a probe that is asked for later is measured.
     """
     done = store.finished()
     for trial in store.planned():
         kept = store.kept(trial.id) if trial.id in done else set()
-        for epoch in sorted(kept - {_best_epoch(store, trial.id)} if kept else ()):
+        best = best_epoch(store.rows(trial.id, ("id", "epoch", "split", "f1", "accuracy"))) if kept else 0
+        for epoch in sorted(kept - {best} if best in kept else ()):
             file = store.path / "checkpoints" / trial.id / f"{epoch:04d}.pt"
             yield _leftover(store, file, "weights of a done trial, not of its best epoch")
 
@@ -65,13 +67,6 @@ def remove(store: Store, leftover: Leftover) -> None:
         durable.remove_folder(store.path, leftover.name)
     else:
         durable.remove(store.path, leftover.name)
-
-
-def _best_epoch(store: Store, trial_id: str) -> int:
-    """The epoch with the best validation F1, the first of equal ones: where children start (`training.best_epoch`)."""
-    validated = [row for row in store.rows(trial_id) if row["split"] == "val" and row["f1"] is not None]
-    best: int = max(validated, key=lambda row: (row["f1"], -row["epoch"]))["epoch"] if validated else 0
-    return best
 
 
 def _age(path: Path) -> float:

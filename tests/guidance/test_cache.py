@@ -203,13 +203,20 @@ def test_annotated_subsets_are_nested(count: int, small: float, large: float, se
     small, large = sorted((small, large))
     few, many = annotated(count, small, seed), annotated(count, large, seed)
     assert (few.dtype, few.shape) == (torch.bool, (count,))
-    assert (int(few.sum()), int(many.sum())) == (int(small * count), int(large * count))
+    assert (int(few.sum()), int(many.sum())) == tuple(
+        min(count, max(int(fraction > 0), int(fraction * count))) for fraction in (small, large)
+    )
     assert not bool((few & ~many).any())
 
 
 def test_annotated_counts_of_the_paper() -> None:
     assert [int(annotated(2501, fraction, 0).sum()) for fraction in (0.01, 0.1, 1)] == [25, 250, 2501]
     assert not torch.equal(annotated(2501, 0.1, 0), annotated(2501, 0.1, 1))
+
+
+def test_a_small_share_of_few_images_is_one_of_them() -> None:
+    """Of none there would be no guidance, without a word."""
+    assert int(annotated(60, 0.01, 0).sum()) == 1
 
 
 # Mistakes

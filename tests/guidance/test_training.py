@@ -17,6 +17,7 @@ from golden import filled
 from splits import CLASSES, SIZE, random_split, split_of
 from torch import Tensor
 
+from mgsweep.best import best_epoch
 from mgsweep.errors import Diverged
 from mgsweep.guidance import boxes
 from mgsweep.guidance.attributions import ATTRIBUTIONS
@@ -26,7 +27,7 @@ from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.metrics import THRESHOLDS
 from mgsweep.guidance.seeds import generator
 from mgsweep.guidance.step import drawn_classes, guidance_masks, guided_loss
-from mgsweep.guidance.training import Epoch, State, best_epoch, crops_of, guided_training, members_of
+from mgsweep.guidance.training import Epoch, State, crops_of, guided_training, members_of
 from mgsweep.trial import Probe, Trial
 
 GOLDEN = Path(__file__).parents[1] / "golden"

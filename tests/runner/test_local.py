@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 import torch
 
 from mgsweep import runner
+from mgsweep.best import best_epoch
 from mgsweep.errors import InvalidInput
 from mgsweep.guidance.checkpoint import load_weights
 from mgsweep.guidance.datasets.cache import Data
-from mgsweep.guidance.training import Epoch, best_epoch
+from mgsweep.guidance.training import Epoch
 from mgsweep.plan import Plan, load
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Outcome, Places, execution, local, preflight
@@ -139,6 +141,17 @@ def test_a_new_depth_measures_the_old_baselines_without_training(sweep: Path, tm
     rows = store.rows(baseline.id)
     assert rows[: len(trained)] == trained
     assert [(row["split"], row["probe_depth"]) for row in rows[len(trained) :]] == [("val", "input"), ("test", "input")]
+    assert runner.agenda(plan, store).to_run == ()
+
+
+def test_a_record_that_lacks_a_probe_and_has_no_weights_is_made_anew(sweep: Path, tmp_path: Path) -> None:
+    """As of a store that was copied without its checkpoints."""
+    store = Store(tmp_path / "tiny")
+    run(load(sweep, only=["model=bcos", "loss=energy"]), store)
+    shutil.rmtree(store.path / "checkpoints")
+    sweep.write_text(sweep.read_text().replace("depth: final", "depth: [final, input]"))
+    plan = load(sweep, only=["model=bcos", "loss=energy"])
+    assert run(plan, store).finished == 2  # the baseline, and its child at the new depth
     assert runner.agenda(plan, store).to_run == ()
 
 

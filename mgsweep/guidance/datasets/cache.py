@@ -117,13 +117,13 @@ def prepare(
 
 
 def annotated(count: int, fraction: float, seed: int) -> Tensor:
-    """Which of `count` images have usable boxes: (count,) bool, int(fraction * count) of them true.
+    """Which of `count` images have usable boxes: (count,) bool, int(fraction * count) of them true, but at least one.
 
     Subsets of one seed are nested (1 % lies within 10 %) and the same for every other setting of a trial.
     """
     order = np.random.default_rng([seed, ANNOTATED]).permutation(count)
     chosen = torch.zeros(count, dtype=torch.bool)
-    chosen[order[: int(fraction * count)]] = True
+    chosen[order[: max(fraction > 0, int(fraction * count))]] = True
     return chosen
 
 

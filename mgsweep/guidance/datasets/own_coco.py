@@ -31,7 +31,7 @@ def samples(images: Path, annotations: Path, classes: tuple[str, ...]) -> dict[s
     """File name without suffix -> sample, for every image of the file.
 
     Raises:
-        InvalidInput: every mistake in the annotations.
+        InvalidInput: every mistake in the annotations; two images that differ in their suffix alone are one.
     """
     report, files = Report(), list_images(images)
     categories = _categories(annotations)
@@ -39,12 +39,15 @@ def samples(images: Path, annotations: Path, classes: tuple[str, ...]) -> dict[s
         if name not in classes:
             hint = did_you_mean(name, classes) or f"; expected one of {', '.join(classes)}"
             report.note(annotations, "unknown categories", "categories", f"unknown class {name!r}{hint}")
-    found = {}
+    found = dict[str, tuple[Path, Listed]]()
     for number, listed in read_instances(annotations, categories, REMEDY, report).items():
         if listed.file_name and listed.file_name not in files:
             message = f"missing, though it is image {number} of {annotations.name}"
             report.note(images, "missing images", listed.file_name, message)
-        found[Path(listed.file_name).stem] = (images / listed.file_name, listed)
+        path = images / listed.file_name
+        if (known := found.setdefault(path.stem, (path, listed))[0]) != path:
+            message = f"has the name of {known.name}, which lists and splits go by; rename one of the two"
+            report.note(images, "images of one name", listed.file_name, message)
     report.check()
     return {name: _sample(name, path, listed, categories, classes) for name, (path, listed) in found.items()}
 
