@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.pareto import front
+from mgsweep.store.columns import SCHEMA
 from mgsweep.trial import CONFIG
 
 METRICS = (
@@ -26,8 +27,9 @@ IN_BOXES = ("epg", "on_object_epg", "iou", "iou_held_out", "iou_adaptive")
 PUBLISHED_BIN = 0.005
 """What the published selection rounds scores to before checkpoints compete (`bin_width` of `fronts`)."""
 PROBE = ("probe_attribution", "probe_depth")
-NAMES = ("id", "parent", "dataset", "model", "backbone", "attribution", "depth", "loss", *PROBE)
-TYPES = dict.fromkeys(NAMES, "str") | dict.fromkeys(METRICS, "float64")
+TEXT = tuple(field.name for field in SCHEMA if field.type == "string")
+TYPES = dict.fromkeys(TEXT, "str") | dict.fromkeys(METRICS, "float64")
+"""Of what is selected, whatever a frame holds: categories are small, but two columns of them do not compare."""
 
 START = ("f1_val_baseline", "accuracy_val_baseline", "epg_val_baseline")
 
@@ -101,7 +103,14 @@ def _validated(frame: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[str]) 
 def _taken(frame: pd.DataFrame, names: Sequence[str], places: ArrayLike) -> pd.DataFrame:
     """Some columns at some places of the frame; NaN at place -1."""
     taken = {name: _column(frame, name).array.take(np.asarray(places), allow_fill=True) for name in names}
-    return pd.DataFrame(taken).astype({name: TYPES[name] for name in names if name in TYPES})
+    plain = {name: _text(array) if isinstance(array, pd.Categorical) else array for name, array in taken.items()}
+    return pd.DataFrame(plain).astype({name: TYPES[name] for name in names if name in TYPES})
+
+
+def _text(array: pd.Categorical) -> pd.api.extensions.ExtensionArray:
+    """What categories stand for; `astype` would take ten times as long for a million."""
+    text: pd.api.extensions.ExtensionArray = array.categories.array.take(array.codes, allow_fill=True)
+    return text
 
 
 def _column(frame: pd.DataFrame, name: str) -> pd.Series:
