@@ -220,8 +220,8 @@ def gains(frame: pd.DataFrame, f1_loss: float = 0.02, kept: bool = False) -> pd.
     rows["epg_gain"] = rows["sign"] * (values["epg_val"] - rows["epg_val_baseline"])
     needed = rows["accuracy_val_baseline"].fillna(rows["f1_val_baseline"]) - f1_loss
     good = (score(values) >= needed) & rows["epg_gain"].notna()
-    best = _firsts(rows[good], ["cell"], [-rows["epg_gain"][good], -score(values)[good]])
-    return pd.concat([_told(frame, best), best[[*START, "epg_gain"]].reset_index(drop=True)], axis=1)
+    chosen = _firsts(rows[good], ["cell"], [-rows["epg_gain"][good], -score(values)[good]])
+    return pd.concat([_told(frame, chosen), chosen[[*START, "epg_gain"]].reset_index(drop=True)], axis=1)
 
 
 def _starts(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 A figure's file has two functions. `data(frame)` computes from the store's frame the few numbers to plot, as a tidy
 frame; `draw(data)` turns them, for one page, into a `matplotlib.figure.Figure` of the size it is printed at. Rows that
-differ in a column of PAGE, such as the data set, are drawn on pages of their own.
+differ in a column of PAGE, such as the data set, are drawn on pages of their own. `analysis.records` names the columns
+that are read for it: text comes as categories.
 """
 
 from __future__ import annotations
