@@ -82,6 +82,7 @@ TABLES = Registry(
         "analysis.tables.per_class",
         "F1 and EPG of every class at the best validation F1",
         "test results of guided trials with counts per class",
+        reads="counts",
     ),
     TableLine(
         "groups",

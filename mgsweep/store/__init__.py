@@ -36,6 +36,7 @@ from mgsweep.store.leases import Busy, Holder, Lease
 from mgsweep.store.running import GENERATIONS
 from mgsweep.store.seal import Damaged
 from mgsweep.store.stopped import Stopped
+from mgsweep.store.tables import to_pandas
 from mgsweep.trial import CONFIG, Trial
 
 if TYPE_CHECKING:
@@ -84,15 +85,27 @@ class Store(Asked, Finished, Stopped, Kept, Failed):
             stopped: with the trials that were stopped early too, and a column `stopped` that tells them apart.
             columns: those to read, `id` among them: a few take a quarter of the time.
         """
-        whole = self.table(columns)
-        if not stopped:
-            frame: pd.DataFrame = whole.to_pandas()
-            return frame
-        short = pa.concat_tables(self._short(folder, columns=columns) for folder in ("", *durable.names(self.path)))
-        continued = pc.is_in(short["id"], pc.unique(whole["id"]))
-        frame = pa.concat_tables([whole, short := short.filter(pc.invert(continued))]).to_pandas()
-        frame["stopped"] = [False] * len(whole) + [True] * len(short)
-        return frame
+        rows = self.table(columns)
+        if stopped:
+            short = pa.concat_tables(self._short(folder, columns=columns) for folder in ("", *durable.names(self.path)))
+            short = short.filter(pc.invert(pc.is_in(short["id"], pc.unique(rows["id"]))))
+            marks = pa.chunked_array([pa.repeat(False, len(rows)), pa.repeat(True, len(short))])
+            rows = pa.concat_tables([rows, short]).append_column("stopped", marks)
+        return to_pandas(rows)
+
+    def slim(self, columns: Sequence[str], tested: Sequence[str] = ()) -> pd.DataFrame:
+        """Some columns of all records, for a million rows: text as categories, which take a tenth of the memory.
+
+        Args:
+            columns: `id` and `split` among them.
+            tested: further columns, long lists for example, that are only read of the test rows and null in others.
+        """
+        return to_pandas(self._and_tested(columns, tested) if tested else self.table(columns), categories=True)
+
+    def _and_tested(self, columns: Sequence[str], tested: Sequence[str]) -> pa.Table:
+        test = pc.field("split") == "test"
+        parts = [self.table(columns, ~test), self.table([*columns, *tested], test)]
+        return pa.concat_tables(parts, promote_options="default")
 
     def ended(self) -> int:
         """How many trials are done or were stopped early, sound or not: as quick as listing two folders."""
