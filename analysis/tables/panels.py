@@ -48,7 +48,7 @@ class Type:
 
 
 ROOMY = Type("\\small", digit=4.63, line=11, gap=6, title=14)
-DENSE = Type("\\footnotesize", digit=4.26, line=9.5, gap=3, title=8)
+DENSE = Type("\\footnotesize", digit=4.26, line=9.5, gap=3, title=5)
 
 
 def type_of(table: Table) -> Type:
