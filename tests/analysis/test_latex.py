@@ -103,8 +103,9 @@ LONG = "energy, bbox_fraction 0.01, bbox_dilation 0.5"
 
 
 def table_of(rows: int, columns: int, name: str = "row", title: str = "F1", cell: str = "12.3") -> Table:
-    numbers = tuple(Cell(cell, bold=True) for _ in range(columns))
-    return Table("Caption", 1, ("Row", *[title] * columns), (tuple((Cell(name), *numbers) for _ in range(rows)),))
+    """With a caption of four lines, as the longest are."""
+    row = (Cell(name), *(Cell(cell, bold=True) for _ in range(columns)))
+    return Table("Caption " * 35, 1, ("Row", *[title] * columns), ((row,) * rows,))
 
 
 def test_any_number_of_rows_and_columns_fits_a_page(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def drawn(page: Page, size: int) -> list[dict[str, Any]]:
     settled(page)
     found: list[dict[str, Any]] = page.evaluate(
         """(size) => document.getElementById("plot").data.filter(({ marker }) => marker?.size === size)
-            .map(({ x, y, points, marker, xaxis }) => ({ x, y, points, xaxis, symbol: marker.symbol,
+            .map(({ x, y, points, marker: { symbol, color }, xaxis }) => ({ x, y, points, symbol, color, xaxis,
                 trials: points.map((point) => mg.trials.id[mg.data.points.trial[point]]) }))""",
         size,
     )
@@ -75,6 +75,9 @@ def test_what_is_drawn_are_the_test_values_of_kept_epochs(page: Page) -> None:
             )
             here = own.loc[(trial, epoch)].iloc[0]
             assert (x, y) == pytest.approx((100 * here["f1"], 100 * here["epg"]))
+    for trace in dots:
+        names = own["loss"].groupby("id").first()[trace["trials"]]
+        assert set(zip(names, trace["color"], strict=True)) <= {("energy", "#0072B2"), ("l1", "#E69F00")}
     assert {trace["symbol"] for trace in members} == {"circle", "triangle-down"}  # of Energy and L1
     assert [trace["trials"] for trace in starts] == [["base"]] * 3  # in each panel
     for axis in ("xaxis", "yaxis"):
@@ -161,5 +164,8 @@ def test_an_axis_of_the_course_ends_with_it(page: Page) -> None:
     [first, second] = page.evaluate("['xaxis', 'xaxis2'].map((axis) => document.getElementById('course').layout[axis])")
     guided = SMALL[SMALL["loss"] != "none"]["id"].nunique()
     assert first["range"] == pytest.approx([0, 1.02 * guided])
+    minutes = [60 * hours for hours in page.evaluate("mg.data.courses[0].hours")]
     assert second["title"]["text"] == "minutes that they took"
+    assert second["range"] == pytest.approx([0, 1.02 * minutes[-1]])
+    assert page.evaluate("document.getElementById('course').data[3].x") == pytest.approx(minutes)
     assert len(left_by(page)) == guided + 1

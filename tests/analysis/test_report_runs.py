@@ -22,13 +22,14 @@ NOT_CUT = """({ scrollWidth, clientWidth, scrollHeight, clientHeight }) =>
     scrollWidth <= clientWidth && scrollHeight <= clientHeight + 1"""
 
 
-def rings(page: Page) -> list[int]:
-    """The widths of the rings around points in the plane of fronts, in pixels."""
+def rings(page: Page) -> list[tuple[int, float]]:
+    """Around points in the plane of fronts: their widths in pixels, and their heights in percent of EPG."""
     settled(page)
-    found: list[int] = page.evaluate(
-        "document.getElementById('plot').layout.shapes.filter(({ type }) => type === 'circle').map(({ x1 }) => 2 * x1)"
+    found: list[list[float]] = page.evaluate(
+        """document.getElementById("plot").layout.shapes.filter(({ type }) => type === "circle")
+            .map(({ x1, yanchor }) => [2 * x1, yanchor])"""
     )
-    return sorted(found)
+    return sorted((int(width), round(height, 2)) for width, height in found)
 
 
 def scores(page: Page) -> dict[str, list[str]]:
@@ -60,7 +61,8 @@ def test_hover_tells_and_click_shows_a_run(page: Page) -> None:
     expect(page.locator("#curves .scatterlayer path.js-line").first).to_be_attached()
     expect(row(page, STRONG)).to_have_attribute("aria-selected", "true")
     assert scores(page)["EPG"] == expected(STRONG, 2)  # of the point, not of the epoch that the run is shown by
-    assert rings(page) == [8, 8, 18]
+    heights = [round(100 * TEST.loc[(STRONG, epoch, "input"), "epg"], 2) for epoch in (1, 3, 2)]
+    assert rings(page) == [*zip((8, 8, 18), heights, strict=True)]  # a large one where it was clicked
     page.mouse.move(5, 5)
     expect(tip).to_be_hidden()
     page.mouse.move(x + 1, y)

@@ -37,14 +37,11 @@
     const codes = mg.trials[key];
     if (!numeric || new Set(trials.map((trial) => codes[trial])).size <= MOST_LEVELS) return (trial) => codes[trial];
     const sorted = trials.map((trial) => values[codes[trial]]).sort((a, b) => a - b);
-    const quantiles = Array.from({ length: MOST_LEVELS - 1 }, (_, edge) => quantile(sorted, (edge + 1) / MOST_LEVELS));
+    const quantiles = Array.from(
+      { length: MOST_LEVELS - 1 },
+      (_, edge) => sorted[Math.floor(((edge + 1) * (sorted.length - 1)) / MOST_LEVELS)],
+    );
     const edges = quantiles.filter((edge) => edge > sorted[0]); // the lowest value is no level of its own
     return (trial) => edges.filter((edge) => edge < values[codes[trial]]).length;
-  };
-
-  const quantile = (sorted, share) => {
-    const [place, last] = [share * (sorted.length - 1), sorted.length - 1];
-    const [low, high] = [sorted[Math.floor(place)], sorted[Math.min(last, Math.floor(place) + 1)]];
-    return low + (place - Math.floor(place)) * (high - low);
   };
 }
