@@ -11,6 +11,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from reading import CHROMIUM, QUIET, Reader, settled
 from stored import results
 
+START = {
+    **{"filters": {}, "ranges": {}, "search": "", "selected": [], "epoch": None, "sort": []},
+    **{"x": "f1", "y": "epg", "color": "loss", "panels": "depth"},
+}
+"""What is chosen in a page of `synthetic.small` as it comes up."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -42,7 +48,7 @@ def page(shared: tuple[Reader, Page]) -> Iterator[Page]:
     """The page of a small sweep, as it comes up."""
     reader, page = shared
     page.mouse.move(5, 5)
-    page.evaluate("mg.choose({filters: {}, ranges: {}, search: '', selected: [], epoch: null, sort: null})")
+    page.evaluate("(chosen) => mg.choose(chosen)", START)
     page.evaluate("scrollTo(0, 0)")
     settled(page)
     yield page

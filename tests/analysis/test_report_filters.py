@@ -136,6 +136,23 @@ def test_brushing_names_presses_their_chips(page: Page) -> None:
     assert left_by(page) == {"base", "energy-0.005-mid2", "energy-0.005-final"}
 
 
+def test_lines_are_of_the_runs_in_view(page: Page) -> None:
+    def drawn() -> str:
+        settled(page)
+        picture: str = page.evaluate("document.querySelector('#lines canvas').toDataURL()")
+        return picture
+
+    before = drawn()
+    for change, back in (
+        ({"filters": {"depth": ["final"]}}, {"filters": {}}),
+        ({"selected": [STRONG]}, {"selected": []}),
+    ):
+        chosen(page, change)
+        assert drawn() != before
+        chosen(page, back)
+        assert drawn() == before
+
+
 def test_a_line_tells_of_its_run_and_a_click_selects_it(page: Page) -> None:
     chosen(page, {"filters": {"depth": ["final"]}})
     x, y = axis_place(page, "at_epg_val")
@@ -243,11 +260,11 @@ def test_slices_are_of_the_runs_in_view(page: Page) -> None:
     traces = "document.getElementById('slices').data.map(({ trials, x, y }) => ({ trials, x, y }))"
     dots = [trace for trace in page.evaluate(traces) if trace.get("trials")]
     assert {len(trace["trials"]) for trace in dots} == {COUNT - 1}
-    chosen(page, {"filters": {"loss": ["energy"]}, "selected": [STRONG]})
+    chosen(page, {"filters": {"depth": ["input"]}, "selected": [STRONG]})
     drawn = page.evaluate(traces)
-    energy = TRIALS[TRIALS["loss"] == "energy"]
-    told = pd.Series(page.evaluate("mg.trials.at_epg_val"), index=page.evaluate("mg.trials.id"))[energy.index] / 100
-    assert {len(trace["trials"]) for trace in drawn if trace.get("trials")} == {len(energy)}
+    shallow = TRIALS[TRIALS["depth"] == "input"]
+    told = pd.Series(page.evaluate("mg.trials.at_epg_val"), index=page.evaluate("mg.trials.id"))[shallow.index] / 100
+    assert {len(trace["trials"]) for trace in drawn if trace.get("trials")} == {len(shallow)}
     title = page.evaluate("document.getElementById('slices').layout.yaxis.title.text")
     assert title == "EPG (%)"
     layout = page.evaluate("document.getElementById('slices').layout")
@@ -256,10 +273,10 @@ def test_slices_are_of_the_runs_in_view(page: Page) -> None:
         assert sorted(dots["y"]) == pytest.approx(sorted(told))
         label = layout[f"xaxis{2 * number + 2}"]["title"]["text"]
         axis = page.evaluate("(label) => mg.axes.find((axis) => axis.label === label)", label)
-        groups = told.groupby(energy[axis["key"]]).median()
+        groups = told.groupby(shallow[axis["key"]]).median()
         assert medians["y"] == pytest.approx([groups[value] for value in axis["values"] if value in groups.index])
     sizes = page.evaluate("document.getElementById('slices').data[0].marker.size")
-    assert sorted(sizes) == [6] * (len(energy) - 1) + [11]
+    assert sorted(sizes) == [6] * (len(shallow) - 1) + [11]
 
 
 # Cost

@@ -192,8 +192,14 @@ def test_what_is_missing_is_said(reader: Reader, told: Results, said: str) -> No
     expect(page.locator("#missing")).to_contain_text(said)
 
 
-@pytest.mark.parametrize("state", ["no JSON", '{"filters": 5}', '{"x": "toString", "color": "no such axis"}', "%",
-                                   '{"selected": ["no such run"]}', '{"ranges": {"f1": ["a", null]}}'])  # fmt: skip
+TAMPERED = [
+    *("no JSON", "%", '{"filters": 5}', '{"filters": {"loss": "energy"}}', '{"ranges": {"f1": ["a", null]}}'),
+    *('{"selected": 5}', '{"selected": ["no such run"]}', '{"sort": 3}', '{"panels": 5}'),
+    '{"x": "toString", "color": "no such axis"}',
+]
+
+
+@pytest.mark.parametrize("state", TAMPERED)
 def test_an_address_that_was_tampered_with_does_no_harm(page: Page, state: str) -> None:
     page.evaluate("(state) => { location.hash = state; mg.restore(); mg.choose({ search: '' }); }", state)
     settled(page)
