@@ -118,11 +118,17 @@ def test_a_jump_leaves_the_address_alone_and_a_copy_is_whole(page: Page) -> None
     page.locator("nav").get_by_text("Sweep file").click()
     expect(page.locator("#text")).to_be_in_viewport()
     assert page.url == before
-    page.locator("#detail .command").get_by_role("button").click()
-    expect(page.locator("#detail .command").get_by_role("button")).to_have_text("Copied")
-    page.locator("#search").focus()
-    page.keyboard.press("Control+V")
-    expect(page.locator("#search")).to_have_value(page.evaluate(f"mg.trials.command[mg.place.get('{STRONG}')]"))
+    command = page.evaluate(f"mg.trials.command[mg.place.get('{STRONG}')]")
+    for place, text in (("#detail .command", command), ("#file", "name: made_up")):
+        button = page.locator(place).get_by_role("button")
+        button.click()
+        expect(button).to_have_text("Copied")
+        page.locator("#search").fill("")
+        page.keyboard.press("Control+V")
+        expect(page.locator("#search")).to_have_value(text)
+        page.evaluate(
+            "() => { navigator.clipboard.writeText = async () => { throw new Error() } }"
+        )  # then by selecting
 
 
 # Any content
@@ -201,8 +207,9 @@ TAMPERED = [
 
 @pytest.mark.parametrize("state", TAMPERED)
 def test_an_address_that_was_tampered_with_does_no_harm(page: Page, state: str) -> None:
-    page.evaluate("(state) => { location.hash = state; mg.restore(); mg.choose({ search: '' }); }", state)
-    settled(page)
+    page.evaluate("(state) => (location.hash = state)", state)
+    page.reload()
+    ready(page)
     expect(page.locator("#shown")).to_have_text(f"{COUNT} runs")
     assert page.evaluate("[mg.chosen('selected').length, Object.keys(mg.chosen('ranges')).length]") == [0, 0]
 

@@ -83,6 +83,8 @@ def test_a_row_selects_in_the_fronts_and_two_are_compared(page: Page) -> None:
     page.get_by_role("button", name="Take Input · L1 · λ 0.005 out").click()
     expect(page.locator(".compared")).to_have_count(0)
     expect(page.locator("#detail .about > .name")).to_have_text("Input · Energy · λ 0.005")
+    row(page, OTHER).click()
+    expect(page.locator(".compared")).to_have_count(0)  # in its place, not beside it
     page.get_by_role("button", name="Clear selection").click()
     assert rings(page) == []
     row(page, STRONG).click()
