@@ -21,7 +21,7 @@ MANY = 1000
 
 COLUMNS = (
     "id", "dataset", "parent", "loss", "attribution", "depth", "epoch", "split",
-    "probe_attribution", "probe_depth", "f1", "accuracy", "seconds", "started",
+    "guidance_region", "probe_attribution", "probe_depth", "f1", "accuracy", "seconds", "started",
 )  # fmt: skip
 WIDTH, HEIGHT = 14, 2
 """Of a curve, in characters."""

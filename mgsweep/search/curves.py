@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mgsweep.pareto import Goals, front
+from mgsweep.pareto import Goals, front, maximised
 from mgsweep.plan.schema import OBJECTIVES
 from mgsweep.trial import Trial
 
@@ -85,12 +85,13 @@ def curve_of(trial: Trial, rows: Rows, goals: Goals, limits: Mapping[str, float]
     epochs = sorted(validated)
     for epoch in epochs:
         validated[epoch]["seconds"] = sum(cost for done, cost in spent.items() if done <= epoch)
-    points = [[_up(name, way, validated[e]) for name, way in goals.objectives.items()] for e in epochs]
-    excess = [[limits[name] - _up(name, _way(name), validated[e]) for name in goals.constraints] for e in epochs]
+    here = [validated[epoch] for epoch in epochs]
+    points = [_up(trial, name, way, here) for name, way in goals.objectives.items()]
+    excess = [limits[name] - _up(trial, name, OBJECTIVES[name], here) for name in goals.constraints]
     return Curve(
         np.array(epochs, dtype=np.int64),
-        np.array(points, dtype=float).reshape(len(epochs), len(goals.objectives)),
-        np.nan_to_num(np.array(excess, dtype=float).reshape(len(epochs), len(goals.constraints)), nan=math.inf),
+        np.array(points).reshape(len(goals.objectives), len(epochs)).T,
+        np.nan_to_num(np.array(excess).reshape(len(goals.constraints), len(epochs)).T, nan=math.inf),
         sum(spent.values()),
     )
 
@@ -116,18 +117,11 @@ def limits_of(trial: Trial, baseline: Rows, goals: Goals) -> dict[str, float]:
     here.sort(key=lambda row: (row["probe_attribution"], row["probe_depth"]) == own)  # its own probe last, so it holds
     limits = {}
     for name, slack in goals.constraints.items():
-        values = [_up(name, _way(name), row) for row in here]
-        known = [value for value in values if not math.isnan(value)]
-        limits[name] = known[-1] - slack if known else -math.inf
+        values = _up(trial, name, OBJECTIVES[name], here)
+        known = values[~np.isnan(values)]
+        limits[name] = float(known[-1]) - slack if known.size else -math.inf
     return limits
 
 
-def _way(name: str) -> str:
-    return OBJECTIVES[name]
-
-
-def _up(name: str, way: str, row: Mapping[str, Any]) -> float:
-    value = row.get(name)
-    if value is None:
-        return math.nan
-    return float(value) if way == "max" else -float(value)
+def _up(trial: Trial, name: str, way: str, rows: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:
+    return maximised([row.get(name) for row in rows], name, way, trial.guidance_region == "outside")
