@@ -94,7 +94,7 @@ def _guided(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _spent(guided: pd.DataFrame) -> pd.DataFrame:
     """By trial and epoch: the seconds it took (all splits; several probes were one measuring) and those up to it."""
-    once = guided.drop_duplicates(["id", "epoch", "split"])
+    once = guided.drop_duplicates(["id", "epoch", "split", "seconds"])
     spent = once.groupby(["id", "epoch"], sort=True)[["seconds"]].sum()
     spent["so_far"] = spent.groupby("id")["seconds"].cumsum()
     return spent

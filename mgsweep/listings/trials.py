@@ -36,7 +36,7 @@ def by_trial(store: Store) -> list[Cells]:
     there is nothing to tell.
     """
     seen, attempts = look(store), store.attempts()
-    best, taken = _best(store), _taken(store)
+    best, taken = _best(store), {row["id"]: row["seconds"] for row in store.timings()}
     rows = []
     for trial in store.planned():
         scores, progress = best.get(trial.id, {}), seen.progress.get(trial.id)
@@ -83,14 +83,6 @@ def _rank(row: Cells) -> tuple[float, float, bool, float]:
 def reached_epg(row: Cells) -> float:
     """EPG, the larger the better: its sign is turned in a trial that is guided outside of the boxes."""
     return (row["epg"] or 0.0) * (-1 if row["guidance_region"] == "outside" else 1)
-
-
-def _taken(store: Store) -> dict[str, float]:
-    taken: dict[str, float] = {}
-    for split in ("train", "val", "test"):
-        for row in store.select(("id", "split", "seconds"), split):
-            taken[row["id"]] = taken.get(row["id"], 0.0) + (row["seconds"] or 0.0)
-    return taken
 
 
 def choose(rows: Iterable[Cells], filters: Iterable[str], sort: str | None, columns: str | None) -> list[Cells]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mgsweep.pareto import Goals, front, maximised
 from mgsweep.plan.schema import OBJECTIVES
+from mgsweep.store.spent import measurings
 from mgsweep.trial import Trial
 
 Rows = Iterable[Mapping[str, Any]]
@@ -97,10 +98,9 @@ def curve_of(trial: Trial, rows: Rows, goals: Goals, limits: Mapping[str, float]
 
 
 def seconds_by_epoch(rows: Rows) -> dict[int, float]:
-    """What each epoch took. Rows of one split and epoch were measured together and carry the same time."""
-    parts = {(row["epoch"], row["split"]): row["seconds"] or 0.0 for row in rows}
+    """What each epoch took."""
     spent: dict[int, float] = {}
-    for (epoch, _), seconds in parts.items():
+    for epoch, _, seconds in measurings(rows):
         spent[epoch] = spent.get(epoch, 0.0) + seconds
     return spent
 
