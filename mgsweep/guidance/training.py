@@ -6,7 +6,9 @@ import math
 import resource
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -90,6 +92,7 @@ def guided_training(
     """
     device = torch.device(device)
     model = _model(trial, len(data.classes), start, device)
+    forget_peak(device)
     train, val, test = (_at_hand(split, device) for split in (data.train, data.val, data.test))
     data = replace(data, train=train, val=val, test=test)
     model.checkpoint_stages = checkpoint_stages
@@ -272,8 +275,17 @@ def _on_host(value: Any) -> Any:
     return [_on_host(part) for part in value] if isinstance(value, list) else value
 
 
+def forget_peak(device: torch.device) -> None:
+    """Let the peak memory be of what comes, not of a trial that this process trained before. A GPU must be in use."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):  # only Linux can; elsewhere the peak is that of the process so far
+            Path("/proc/self/clear_refs").write_text("5")
+
+
 class _Clock:
-    """Seconds since the last reading, and the peak memory so far."""
+    """Seconds since the last reading, and the peak memory of this attempt at the trial."""
 
     def __init__(self, device: torch.device) -> None:
         self._device, self._last = device, time.perf_counter()

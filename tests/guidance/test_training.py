@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import math
+import resource
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +28,7 @@ from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.metrics import THRESHOLDS
 from mgsweep.guidance.seeds import generator
 from mgsweep.guidance.step import drawn_classes, guidance_masks, guided_loss
-from mgsweep.guidance.training import Epoch, State, best_epoch, crops_of, guided_training, members_of
+from mgsweep.guidance.training import Epoch, State, best_epoch, crops_of, forget_peak, guided_training, members_of
 from mgsweep.trial import Probe, Trial
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -199,6 +201,22 @@ def test_the_yielded_state_is_a_snapshot(data: Data) -> None:
     for name, value in before.network.items():
         assert torch.equal(value, first.network[name])
     assert str(before.optimiser["state"][0]) == str(first.optimiser["state"][0])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux forgets the peak of a process")
+def test_the_peak_memory_is_not_that_of_the_trial_before(data: Data) -> None:
+    large = np.ones(1_000_000_000, dtype=np.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    del large
+    peaks = [row["peak_memory"] for epoch in run(trial(epochs=1), data) for row in epoch.rows]
+    assert 0 < max(peaks) < before - 500_000_000
+
+
+def test_a_gpu_forgets_its_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", forgotten.append)
+    forget_peak(torch.device("cuda", 1))
+    assert forgotten == [torch.device("cuda", 1)]
 
 
 def test_rows_of_a_guided_trial(data: Data) -> None:
