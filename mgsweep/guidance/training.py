@@ -40,7 +40,7 @@ class State:
     """All that continuing takes. Random numbers need no state: their streams are named by epoch (`guidance.seeds`).
 
     `members` holds the weights worth keeping, by epoch: the best validation score, and for a guided trial the
-    validation front over (score, EPG, IoU).
+    validation fronts (`members_of`).
     """
 
     epoch: int = 0
@@ -204,23 +204,27 @@ def _after_epoch(
 ) -> State:
     now = _on_host(model.network.state_dict())
     everything = (*before.rows, *rows)
-    members = {epoch: before.members.get(epoch, now) for epoch in sorted(members_of(trial, everything))}
+    # Not at hand is what was dropped while fewer probes were asked for.
+    at_hand = {**before.members, number: now}
+    members = {epoch: at_hand[epoch] for epoch in sorted(members_of(trial, everything) & at_hand.keys())}
     return State(number, now, _on_host(optimiser.state_dict()), everything, members)
 
 
 def members_of(trial: Trial, rows: tuple[Row, ...]) -> set[int]:
-    """The epochs worth keeping: the best validation score (the earliest of equals), and the front if guided.
+    """The epochs worth keeping: the best validation score (the earliest of equals), and if guided the fronts.
 
-    A point once dominated stays dominated, so the weights of a member are always at hand.
+    That over (score, EPG, IoU) at the trial's own probe, and those over (score, EPG) at the others: figures choose at
+    any of them. A point once dominated stays dominated, so the weights of a member are at hand.
     """
-    own = (trial.attribution, trial.depth)
-    validated = [row for row in rows if row["split"] == "val" and (row["probe_attribution"], row["probe_depth"]) == own]
-    best = {best_epoch(validated)}
-    if not trial.guided:
-        return best
+    validated = [row for row in rows if row["split"] == "val"]
+    members = {best_epoch(validated)}
     wanted = -1 if trial.guidance_region == "outside" else 1  # what lies in the boxes is then to vanish
-    scores = [[score(row), *(wanted * row.get(key, math.nan) for key in ("epg", "iou"))] for row in validated]
-    return best | {validated[index]["epoch"] for index in front(scores, BIN_WIDTH)}
+    for place, probe in enumerate(trial.measured if trial.guided else ()):
+        here = [row for row in validated if (row["probe_attribution"], row["probe_depth"]) == probe]
+        metrics = ("epg",) if place else ("epg", "iou")
+        scores = [[score(row), *(wanted * row.get(key, math.nan) for key in metrics)] for row in here]
+        members |= {here[index]["epoch"] for index in front(scores, BIN_WIDTH)}
+    return members
 
 
 def best_epoch(rows: Iterable[Row]) -> int:
