@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import resource
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +12,7 @@ from torch import Tensor
 
 from mgsweep.errors import Diverged
 from mgsweep.guidance.augmentation import Crops, draw
+from mgsweep.guidance.clock import Clock, forget_peak
 from mgsweep.guidance.datasets.cache import Data, Split, annotated
 from mgsweep.guidance.device import resident
 from mgsweep.guidance.evaluation import Row, evaluate, held_out
@@ -138,7 +135,7 @@ def _rows_of_epoch(
     micro_batch: int | None,
 ) -> tuple[Row, ...]:
     """Train one epoch and validate. A baseline is only classified: its attributions wait for the best epoch."""
-    clock = _Clock(device)
+    clock = Clock(device)
     with multiplying(model, trial.precision):
         trained = train_epoch(trial, model, optimiser, data.train, number, device, micro_batch)
     own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth, "micro_batch": micro_batch}
@@ -246,7 +243,7 @@ def _rows_of_member(
     """What is not measured yet of a kept epoch: every probe on validation and test."""
     rows: list[Row] = []
     for name, missing in _missing(trial, state, number).items():
-        clock = _Clock(device)
+        clock = Clock(device)
         model.network.load_state_dict(state.members[number])
         measured = evaluate(model, getattr(data, name), [p for p in missing if isinstance(p, Probe)], device)
         before = (row for row in state.rows if (row["epoch"], row["split"]) == (number, "val"))
@@ -277,29 +274,3 @@ def _on_host(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _on_host(part) for key, part in value.items()}
     return [_on_host(part) for part in value] if isinstance(value, list) else value
-
-
-def forget_peak(device: torch.device) -> None:
-    """Let the peak memory be of what comes, not of a trial that this process trained before. A GPU must be in use."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    else:
-        with suppress(OSError):  # only Linux can; elsewhere the peak is that of the process so far
-            Path("/proc/self/clear_refs").write_text("5")
-
-
-class _Clock:
-    """Seconds since the last reading, and the peak memory of this attempt at the trial."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device, self._last = device, time.perf_counter()
-
-    def read(self) -> Row:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-            peak = torch.cuda.max_memory_allocated(self._device)
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        now = time.perf_counter()
-        seconds, self._last = now - self._last, now
-        return {"seconds": seconds, "peak_memory": peak}

@@ -24,12 +24,13 @@ from mgsweep.errors import Diverged
 from mgsweep.guidance import boxes
 from mgsweep.guidance.attributions import ATTRIBUTIONS
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
+from mgsweep.guidance.clock import forget_peak
 from mgsweep.guidance.datasets.cache import Data, Split
 from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.metrics import THRESHOLDS
 from mgsweep.guidance.seeds import generator
 from mgsweep.guidance.step import drawn_classes, guidance_masks, guided_loss
-from mgsweep.guidance.training import Epoch, State, best_epoch, crops_of, forget_peak, guided_training, members_of
+from mgsweep.guidance.training import Epoch, State, best_epoch, crops_of, guided_training, members_of
 from mgsweep.trial import Probe, Trial
 
 GOLDEN = Path(__file__).parents[1] / "golden"
