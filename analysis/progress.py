@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from analysis.pareto import front, hypervolume
 from analysis.selection import PROBE, at_own_probe, baselines
-from mgsweep.pareto import USUAL, Goals
+from mgsweep.pareto import USUAL, Goals, maximised
 
 LARGER_IS_WORSE = ("class_loss", "guidance_loss", "seconds")
 COLUMNS = ("id", "loss", "stopped", "trials", "epochs", "hours", "hypervolume")
 
 READ = (
     "id", "dataset", "parent", "loss", "attribution", "depth", "epoch", "split",
-    "probe_attribution", "probe_depth", "f1", "accuracy", "seconds", "started",
+    "guidance_region", "probe_attribution", "probe_depth", "f1", "accuracy", "seconds", "started",
 )  # fmt: skip
 """What is looked at beside objectives and constraints."""
 
@@ -40,7 +40,8 @@ def progress(
 
     Args:
         frame: `Store.frame(stopped=True)`; a frame without the column `stopped` has no such trial.
-        objectives: columns and their direction, `max` or `min`; `seconds` is the time a trial had taken by an epoch.
+        objectives: columns and their direction, `max` or `min`, as in `mgsweep.pareto.maximised`; `seconds` is the time
+            a trial had taken by an epoch.
         constraints: how far a measurement may be worse than the trial's own baseline's; epochs beyond do not count.
         reference: the corner the volume is measured from; 0 where nothing is said, the worst seen for a minimum.
 
@@ -91,14 +92,15 @@ def _points(
 
 
 def _guided(frame: pd.DataFrame) -> pd.DataFrame:
-    guided = frame[frame["loss"] != "none"].reindex(columns=[*dict.fromkeys([*frame.columns, "started", "seconds"])])
+    columns = dict.fromkeys([*frame.columns, "started", "seconds", "guidance_region"])
+    guided = frame[frame["loss"] != "none"].reindex(columns=[*columns])
     guided = guided.assign(stopped=guided["stopped"].astype(bool) if "stopped" in guided else False)
     return guided.drop_duplicates(["id", "epoch", "split", *PROBE])  # two sweeps of one store may hold the same trial
 
 
 def _spent(guided: pd.DataFrame) -> pd.DataFrame:
     """By trial and epoch: the seconds it took (all splits; several probes were one measuring) and those up to it."""
-    once = guided.drop_duplicates(["id", "epoch", "split"])
+    once = guided.drop_duplicates(["id", "epoch", "split", "seconds"])
     spent = once.groupby(["id", "epoch"], sort=True)[["seconds"]].sum()
     spent["so_far"] = spent.groupby("id")["seconds"].cumsum()
     return spent
@@ -124,7 +126,8 @@ def _kept(points: pd.DataFrame, frame: pd.DataFrame, constraints: Mapping[str, f
     for name, slack in constraints.items():
         key = pd.MultiIndex.from_frame(points[["parent", *PROBE]])
         limit = start[f"{name}_val"].reindex(key).to_numpy() if len(start) else np.nan
-        worse = points[name] - limit if name in LARGER_IS_WORSE else limit - points[name]
+        way, outside = "min" if name in LARGER_IS_WORSE else "max", points["guidance_region"] == "outside"
+        worse = maximised(limit, name, way, outside) - maximised(points[name], name, way, outside)
         kept &= ~(worse > slack)
     return kept
 
@@ -132,8 +135,9 @@ def _kept(points: pd.DataFrame, frame: pd.DataFrame, constraints: Mapping[str, f
 def _maximised(
     points: pd.DataFrame, objectives: Mapping[str, str], reference: Mapping[str, float]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    signs = np.array([1.0 if way == "max" else -1.0 for way in objectives.values()])
-    values = points[[*objectives]].to_numpy(dtype=float) * signs
+    outside = points["guidance_region"] == "outside"
+    values = np.column_stack([maximised(points[name], name, way, outside) for name, way in objectives.items()])
+    signs = [1.0 if way == "max" else -1.0 for way in objectives.values()]
     worst = np.nanmin(values, axis=0, initial=np.inf) if len(values) else np.zeros(len(objectives))
     corner = [
         sign * reference[name] if name in reference else (0.0 if sign > 0 else low)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,28 @@ class Goals:
 
 USUAL = Goals()
 """What the trials of a sweep compete in that does not say it."""
+
+IN_BOXES = ("epg", "on_object_epg", "iou", "iou_held_out", "iou_adaptive")
+"""Metrics of what lies in the boxes, which a trial that is guided outside of them is to make small."""
+
+
+def maximised(
+    values: ArrayLike | Sequence[float | None], metric: str, way: str, outside: ArrayLike
+) -> NDArray[np.float64]:
+    """Values of a metric as trials compete in them, the more the better.
+
+    `max` of what lies in the boxes means, of a trial that is guided outside of them, as much as there can be outside:
+    what is missing to 1. So it stays a share, and 0 its worst.
+
+    Args:
+        values: as measured, None or NaN where nothing was.
+        way: `max`, or `min`, which is the least of it in any trial.
+        outside: whether the trial is guided outside of the boxes; of each value, or of all.
+    """
+    measured = np.asarray(values, dtype=float)
+    if way == "min":
+        return -measured
+    return np.where(np.asarray(outside) & (metric in IN_BOXES), 1 - measured, measured)
 
 
 def front(points: ArrayLike, bin_width: float | None = None) -> NDArray[np.intp]:

@@ -16,6 +16,7 @@ from unittest.mock import ANY
 import pytest
 import voc_folder
 
+from mgsweep.cli.run import _print_gains
 from mgsweep.cli.written import goals_of, scale_of, written
 from mgsweep.pareto import Goals
 from mgsweep.plan import load
@@ -77,6 +78,24 @@ def test_a_dry_run_writes_nothing(sweep: Path, tmp_path: Path) -> None:
     done = mgsweep("run", sweep, "--dry-run", "--set", "lambda_loc=1,2", cwd=tmp_path)
     assert done.stdout.strip() == "tiny  5 trials: 0 done, 5 to run"
     assert not (tmp_path / "results").exists()
+
+
+def test_the_summary_tells_how_epg_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Guided outside of the boxes the largest gain is a fall, and is shown as one."""
+    store = Store(tmp_path / "one")
+    baseline = Trial(dataset="shapes", model="bcos")
+    own = {"probe_attribution": "bcos", "probe_depth": "input", "split": "val", "f1": 0.9}
+    store.commit(baseline.id, [{"id": baseline.id, **baseline.to_row(), **own, "epoch": 1, "epg": 0.5}])
+    guided = Trial(
+        dataset="shapes", model="bcos", attribution="bcos", depth="input", loss="energy", lambda_loc=1,
+        parent=baseline.id, guidance_region="outside",
+    )  # fmt: skip
+    common = {"id": guided.id, **guided.to_row(), **own}
+    store.commit(guided.id, [{**common, "epoch": n, "epg": epg} for n, epg in enumerate((0.6, 0.2), start=1)])
+    _print_gains(store)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Largest EPG gain, a fall where guided outside of the boxes" in said
+    assert "20.0 (-30.0)" in said
 
 
 def test_quiet_prints_only_the_summary(sweep: Path, tmp_path: Path) -> None:

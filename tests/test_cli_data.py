@@ -80,6 +80,9 @@ def test_fetch_says_what_to_do_without_an_archive(
 ) -> None:
     assert typed(monkeypatch, "fetch", "shapes") == 2
     assert "archives are known of voc2007, coco2014" in capsys.readouterr().err
+    for task in ("waterbirds", "waterbirds_reversed"):
+        assert typed(monkeypatch, "fetch", task) == 2
+        assert "is made from CUB-200-2011 and Places" in " ".join(capsys.readouterr().err.split())
 
 
 def test_an_unknown_name(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,6 +78,12 @@ def test_every_depth_of_every_published_model_has_a_bound() -> None:
     assert {at for depths in MEASURED_AT.values() for at in depths} <= {depth for _, depth in PUBLISHED}
 
 
+def test_both_tasks_on_birds_have_a_published_estimate() -> None:
+    trials = load(ROOT / "sweeps/waterbirds.yaml").trials
+    assert {trial.dataset for trial in trials} == {"waterbirds", "waterbirds_reversed"}
+    assert cost(trials, {}).trials["published"] == len(trials)
+
+
 def test_a_data_set_of_unknown_size_has_no_published_estimate() -> None:
     assert "shapes" not in IMAGES
     assert cost([like(GUIDED, dataset="shapes")], {}).trials["unknown"] == 1

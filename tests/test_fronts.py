@@ -86,6 +86,16 @@ def test_every_data_set_has_a_front_of_its_own(tmp_path: Path) -> None:
     ]
 
 
+def test_guided_outside_of_the_boxes_the_volume_is_of_what_lies_there(tmp_path: Path) -> None:
+    store = Store(tmp_path / "birds")
+    store.begin("name: birds", [BASELINE])
+    for place, (trial, (f1, epg)) in enumerate(zip(trials("waterbirds_reversed"), POINTS, strict=True)):
+        outside = trial.model_copy(update={"guidance_region": "outside"})
+        store.plan([outside])
+        store.commit(outside.id, [row(outside, place, (f1, 1 - epg))])
+    assert "birds waterbirds_reversed f1, epg 20.0 24.0 24.0 32.0" in " ".join(status(tmp_path).split())
+
+
 def test_a_stopped_trial_is_no_part_of_the_front(tmp_path: Path) -> None:
     store = filled(tmp_path / "one")
     short = trials(count=5)[-1]

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from mgsweep.cli import app
 from mgsweep.errors import InvalidInput
+from mgsweep.listings import one
 from mgsweep.listings.plot import curve
 from mgsweep.listings.trials import COLUMNS, by_trial, choose
 from mgsweep.store import Store
@@ -83,7 +84,7 @@ def test_rate_time_left_and_hours(store: Store) -> None:
     seen = look(store)
     assert seen.rate == pytest.approx(4 / (4 * 40))  # the running trial alone: 40 s an epoch
     assert seen.left == pytest.approx((6 + 8 + 9 + 10) * 40)  # what failed is not waited for
-    assert seen.spent == pytest.approx(4 * 60 + (10 + 4 + 2 + 1) * 40)
+    assert seen.spent == pytest.approx((4 + 10 + 4 + 2 + 1) * 40)  # the two probes of the baseline together
     before = seen.spent
     store.compact(prune=True)
     assert look(Store(store.path)).spent == pytest.approx(before)
@@ -115,6 +116,18 @@ def test_status_groups_failures_by_cause(store: Store) -> None:
         "trials": 8, "done": 2, "running": 1, "stale": 1, "interrupted": 1, "failed": 2, "waiting": 1,
     }  # fmt: skip
     assert row["failed_by"] == {"bug": 1, "memory": 1}
+
+
+def test_of_equal_scores_the_epoch_with_the_better_epg_stands_for_a_trial(store: Store) -> None:
+    """Which is the lower where it is guided outside of the boxes, in `trials` as in `show`."""
+    for region, best in (("outside", 1), ("inside", 4)):
+        trial = Trial.from_row(DONE.to_row() | {"lambda_loc": 9.0, "guidance_region": region})
+        made = [row | {"f1": 0.5, "epg": row["epoch"] / 10} for row in rows(trial, 4) if row["split"] == "val"]
+        store.plan([trial])
+        store.commit(trial.id, made)
+        (found,) = (row for row in by_trial(store) if row["id"] == trial.id)
+        assert (found["best_epoch"], found["epg"]) == (best, best / 10)
+        assert {row["epoch"] for row in one._telling(store.rows(trial.id))} == {best, 4}
 
 
 def test_trials_as_data(store: Store) -> None:

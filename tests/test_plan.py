@@ -155,6 +155,64 @@ grids:
     ]
 
 
+def test_a_condition_sees_what_the_ones_before_it_made(plan: Any) -> None:
+    made = plan(
+        HEAD
+        + """
+grids:
+  - model: bcos
+    attribution: bcos
+    depth: input
+    loss: [energy, l1]
+    lambda_loc: {energy: 1, l1: [2, 3]}
+    when:
+      - if: {loss: l1}
+        then: {bbox_fraction: [0.1, 1]}
+      - if: {bbox_fraction: 0.1}
+        then: {lambda_loc: 9}
+"""
+    )
+    assert values(made, "loss", "bbox_fraction", "lambda_loc") == [
+        ("energy", 1, 1), ("l1", 0.1, 9), ("l1", 1, 2), ("l1", 1, 3),
+    ]  # fmt: skip
+
+
+def test_lambdas_of_each_loss_in_conditions_and_exclusions(plan: Any) -> None:
+    made = plan(
+        HEAD
+        + """
+grids:
+  - model: bcos
+    attribution: bcos
+    depth: input
+    loss: [energy, l1, rrr]
+    bbox_fraction: [0.1, 1]
+    lambda_loc: {energy: 1, l1: 2, rrr: 3}
+    when:
+      - if: {bbox_fraction: 0.1}
+        then: {lambda_loc: {energy: [5, 6], l1: 7}}
+      - if: {lambda_loc: {l1: 7, energy: 2}}
+        then: {bbox_dilation: 0.5}
+    exclude:
+      - {lambda_loc: {energy: [6, 7], rrr: 1}}
+"""
+    )
+    assert values(made, "loss", "bbox_fraction", "lambda_loc", "bbox_dilation") == [
+        ("energy", 0.1, 5, 0), ("energy", 1, 1, 0),
+        ("l1", 0.1, 7, 0.5), ("l1", 1, 2, 0),
+        ("rrr", 0.1, 3, 0), ("rrr", 1, 3, 0),
+    ]  # fmt: skip
+
+
+def test_lambdas_of_each_loss_move_with_no_other_axis(plan: Any) -> None:
+    (said,) = mistakes(
+        plan,
+        HEAD + "grids: [{model: bcos, attribution: bcos, depth: input, loss: [energy, l1],"
+        " zip: [{lambda_loc: {energy: 1, l1: 2}, bbox_fraction: [0.1, 1]}]}]",
+    )
+    assert "grids[0].zip[0].lambda_loc: lambdas of each loss move with no other axis" in said
+
+
 def test_stages_differ_and_share_baselines(plan: Any) -> None:
     made = plan(
         """

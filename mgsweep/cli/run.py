@@ -276,6 +276,7 @@ def _print_gains(results: Store) -> None:
 
     found = gains(read(results, "records"))
     by, title = ("accuracy", "accuracy") if found["accuracy_val"].notna().any() else ("f1", "F1")
+    outside = ", a fall where guided outside of the boxes" if (found["guidance_region"] == "outside").any() else ""
     if len(found):
         show(
             [
@@ -287,9 +288,9 @@ def _print_gains(results: Store) -> None:
                     "λ": f"{row['lambda_loc']:g}",
                     "epoch": row["epoch"],
                     title: f"{percent(row[f'{by}_val'])} ({100 * (row[f'{by}_val'] - row[f'{by}_val_baseline']):+.1f})",
-                    "EPG": f"{percent(row['epg_val'])} ({100 * row['epg_gain']:+.1f})",
+                    "EPG": f"{percent(row['epg_val'])} ({100 * (row['epg_val'] - row['epg_val_baseline']):+.1f})",
                 }
                 for row in found.to_dict("records")
             ],
-            title=f"Largest EPG gain at <= 2 points of {title}, on validation (gain over the baseline)",
+            title=f"Largest EPG gain{outside} at <= 2 points of {title}, on validation (change from the baseline)",
         )

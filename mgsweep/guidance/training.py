@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +13,7 @@ from torch import Tensor
 from mgsweep.best import best_epoch, score
 from mgsweep.errors import Diverged
 from mgsweep.guidance.augmentation import Crops, draw
+from mgsweep.guidance.clock import Clock, forget_peak
 from mgsweep.guidance.datasets.cache import Data, Split, annotated
 from mgsweep.guidance.device import resident
 from mgsweep.guidance.evaluation import Row, evaluate, held_out
@@ -39,7 +38,7 @@ class State:
     """All that continuing takes. Random numbers need no state: their streams are named by epoch (`guidance.seeds`).
 
     `members` holds the weights worth keeping, by epoch: the best validation score, and for a guided trial the
-    validation front over (score, EPG, IoU).
+    validation fronts (`members_of`).
     """
 
     epoch: int = 0
@@ -91,6 +90,7 @@ def guided_training(
     """
     device = torch.device(device)
     model = _model(trial, len(data.classes), start, device)
+    forget_peak(device)
     train, val, test = (_at_hand(split, device) for split in (data.train, data.val, data.test))
     data = replace(data, train=train, val=val, test=test)
     model.checkpoint_stages = checkpoint_stages
@@ -136,7 +136,7 @@ def _rows_of_epoch(
     micro_batch: int | None,
 ) -> tuple[Row, ...]:
     """Train one epoch and validate. A baseline is only classified: its attributions wait for the best epoch."""
-    clock = _Clock(device)
+    clock = Clock(device)
     with multiplying(model, trial.precision):
         trained = train_epoch(trial, model, optimiser, data.train, number, device, micro_batch)
     own = {"probe_attribution": trial.attribution, "probe_depth": trial.depth, "micro_batch": micro_batch}
@@ -202,23 +202,27 @@ def _after_epoch(
 ) -> State:
     now = _on_host(model.network.state_dict())
     everything = (*before.rows, *rows)
-    members = {epoch: before.members.get(epoch, now) for epoch in sorted(members_of(trial, everything))}
+    # Not at hand is what was dropped while fewer probes were asked for.
+    at_hand = {**before.members, number: now}
+    members = {epoch: at_hand[epoch] for epoch in sorted(members_of(trial, everything) & at_hand.keys())}
     return State(number, now, _on_host(optimiser.state_dict()), everything, members)
 
 
 def members_of(trial: Trial, rows: tuple[Row, ...]) -> set[int]:
-    """The epochs worth keeping: the best validation score (the earliest of equals), and the front if guided.
+    """The epochs worth keeping: the best validation score (the earliest of equals), and if guided the fronts.
 
-    A point once dominated stays dominated, so the weights of a member are always at hand.
+    That over (score, EPG, IoU) at the trial's own probe, and those over (score, EPG) at the others: figures choose at
+    any of them. A point once dominated stays dominated, so the weights of a member are at hand.
     """
-    own = (trial.attribution, trial.depth)
-    validated = [row for row in rows if row["split"] == "val" and (row["probe_attribution"], row["probe_depth"]) == own]
-    best = {best_epoch(validated)}
-    if not trial.guided:
-        return best
+    validated = [row for row in rows if row["split"] == "val"]
+    members = {best_epoch(validated)}
     wanted = -1 if trial.guidance_region == "outside" else 1  # what lies in the boxes is then to vanish
-    scores = [[score(row), *(wanted * row.get(key, math.nan) for key in ("epg", "iou"))] for row in validated]
-    return best | {validated[index]["epoch"] for index in front(scores, BIN_WIDTH)}
+    for place, probe in enumerate(trial.measured if trial.guided else ()):
+        here = [row for row in validated if (row["probe_attribution"], row["probe_depth"]) == probe]
+        metrics = ("epg",) if place else ("epg", "iou")
+        scores = [[score(row), *(wanted * row.get(key, math.nan) for key in metrics)] for row in here]
+        members |= {here[index]["epoch"] for index in front(scores, BIN_WIDTH)}
+    return members
 
 
 def _rows_of_member(
@@ -227,7 +231,7 @@ def _rows_of_member(
     """What is not measured yet of a kept epoch: every probe on validation and test."""
     rows: list[Row] = []
     for name, missing in _missing(trial, state, number).items():
-        clock = _Clock(device)
+        clock = Clock(device)
         model.network.load_state_dict(state.members[number])
         measured = evaluate(model, getattr(data, name), [p for p in missing if isinstance(p, Probe)], device)
         before = (row for row in state.rows if (row["epoch"], row["split"]) == (number, "val"))
@@ -258,20 +262,3 @@ def _on_host(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _on_host(part) for key, part in value.items()}
     return [_on_host(part) for part in value] if isinstance(value, list) else value
-
-
-class _Clock:
-    """Seconds since the last reading, and the peak memory so far."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device, self._last = device, time.perf_counter()
-
-    def read(self) -> Row:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-            peak = torch.cuda.max_memory_allocated(self._device)
-        else:
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        now = time.perf_counter()
-        seconds, self._last = now - self._last, now
-        return {"seconds": seconds, "peak_memory": peak}

@@ -10,6 +10,7 @@ from typing import Any
 from mgsweep.errors import InvalidInput
 from mgsweep.listings.plot import curve
 from mgsweep.listings.sweeps import first_line, sweeps
+from mgsweep.listings.trials import reached_epg
 from mgsweep.screen import console, label, percent, show
 from mgsweep.store import Store
 from mgsweep.store.states import look
@@ -85,7 +86,7 @@ def _curves(trial: Trial, rows: list[Cells]) -> Iterator[str]:
 def _telling(rows: list[Cells]) -> list[Cells]:
     """The rows of the epoch with the best validation F1, of the last one, and those of the test split."""
     validated = [row for row in rows if row["split"] == "val" and row["f1"] is not None]
-    best = max(validated, key=lambda row: (row["f1"], row["epg"] or 0), default=rows[-1])["epoch"]
+    best = max(validated, key=lambda row: (row["f1"], reached_epg(row)), default=rows[-1])["epoch"]
     last = max(row["epoch"] for row in rows)
     return [row for row in rows if row["epoch"] in (best, last) or row["split"] == "test"]
 

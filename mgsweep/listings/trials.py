@@ -31,11 +31,12 @@ def by_trial(store: Store) -> list[Cells]:
     """One row for each planned trial, as data: state, configuration, progress, and the scores of its best epoch.
 
     The best epoch is the one with the highest accuracy on validation if there is one, else the highest F1, of equal
-    ones the higher EPG; attribution scores are of the trial's own probe there. Shares in [0, 1], seconds; None where
+    ones the higher EPG (the lower, if guided outside of the boxes); attribution scores are of the trial's own probe
+    there. Shares in [0, 1], seconds; None where
     there is nothing to tell.
     """
     seen, attempts = look(store), store.attempts()
-    best, taken = _best(store), _taken(store)
+    best, taken = _best(store), {row["id"]: row["seconds"] for row in store.timings()}
     rows = []
     for trial in store.planned():
         scores, progress = best.get(trial.id, {}), seen.progress.get(trial.id)
@@ -57,7 +58,9 @@ def by_trial(store: Store) -> list[Cells]:
     return rows
 
 
-_MEASURED = ("id", "split", "epoch", "seconds", "probe_attribution", "probe_depth", "attribution", "depth", *SCORES)
+_MEASURED = (
+    "id", "split", "epoch", "probe_attribution", "probe_depth", "attribution", "depth", "guidance_region", *SCORES,
+)  # fmt: skip
 
 
 def _best(store: Store) -> dict[str, Cells]:
@@ -74,15 +77,12 @@ def _best(store: Store) -> dict[str, Cells]:
 def _rank(row: Cells) -> tuple[float, float, bool, float]:
     own = (row["probe_attribution"], row["probe_depth"]) == (row["attribution"], row["depth"])
     f1 = row["f1"] if row["f1"] is not None else -1.0
-    return (row["accuracy"] or 0.0, f1, own, row["epg"] or 0.0)
+    return (row["accuracy"] or 0.0, f1, own, reached_epg(row))
 
 
-def _taken(store: Store) -> dict[str, float]:
-    taken: dict[str, float] = {}
-    for split in ("train", "val", "test"):
-        for row in store.select(("id", "split", "seconds"), split):
-            taken[row["id"]] = taken.get(row["id"], 0.0) + (row["seconds"] or 0.0)
-    return taken
+def reached_epg(row: Cells) -> float:
+    """EPG, the larger the better: its sign is turned in a trial that is guided outside of the boxes."""
+    return (row["epg"] or 0.0) * (-1 if row["guidance_region"] == "outside" else 1)
 
 
 def choose(rows: Iterable[Cells], filters: Iterable[str], sort: str | None, columns: str | None) -> list[Cells]:

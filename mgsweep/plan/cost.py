@@ -38,7 +38,11 @@ STANDS_FOR = {"xdnn": "vanilla"}
 MEASURED_AT = {"mid1": ("input",), "mid2": ("mid2", "input"), "mid3": ("mid2", "input")}
 """A depth, and those whose timings bound it, the closest first."""
 
-IMAGES = {"voc2007": (2501, 2510), "coco2014": (73_872, 8_209), "waterbirds": (4795, 600)}
+IMAGES = {
+    "voc2007": (2501, 2510),
+    "coco2014": (73_872, 8_209),
+    **dict.fromkeys(("waterbirds", "waterbirds_reversed"), (4795, 600)),
+}
 """Images of training and validation of the data sets whose size is known before they are read."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,9 @@ from mgsweep.trial import Probe, Trial
 
 Cell = dict[str, Any]
 """One point of a grid: values of `Trial` fields."""
+
+Values = Sequence[Any] | Mapping[str, Sequence[Any]]
+"""Of an axis; of lambdas perhaps for each loss."""
 
 
 @dataclass
@@ -122,19 +125,34 @@ def _stage(sweep: Sweep, grid: Grid, stage: str, varied: Container[str]) -> Cell
 
 
 def _conditional(
-    cell: Cell, rules: list[tuple[Cell, dict[str, list[Any]]]], lambdas: Mapping[str, list[float]]
-) -> Iterator[Cell]:
-    extra: dict[str, list[Any]] = {"lambda_loc": lambdas[cell["loss"]]} if cell.get("loss") in lambdas else {}
+    cell: Cell, rules: list[tuple[Mapping[str, Values], Mapping[str, Values]]], lambdas: Mapping[str, list[float]]
+) -> Iterable[Cell]:
+    """The rules applied one after the other, each to what those before it made."""
+    cells = list(_varied(cell, {"lambda_loc": lambdas}))
     for condition, then in rules:
-        if matches(cell, condition):
-            extra |= then
-    for values in itertools.product(*extra.values()):
-        yield {**cell, **dict(zip(extra, values, strict=True))}
+        cells = [made for one in cells for made in (_varied(one, then) if matches(one, condition) else (one,))]
+    return map(dict, dict.fromkeys(tuple(one.items()) for one in cells))  # a rule may give several the same value
 
 
-def matches(cell: Cell, condition: Mapping[str, list[Any]]) -> bool:
+def _varied(cell: Cell, axes: Mapping[str, Values]) -> Iterator[Cell]:
+    """The cell with each combination of these values in place of its own."""
+    rest = {key: values for key, values in axes.items() if key != "lambda_loc"}
+    for row in itertools.product(*rest.values()):
+        made = {**cell, **dict(zip(rest, row, strict=True))}
+        lambdas = _of_loss(axes.get("lambda_loc", ()), made)
+        yield from ({**made, "lambda_loc": value} for value in lambdas) if lambdas else (made,)
+
+
+def _of_loss(values: Values, cell: Cell) -> Sequence[Any]:
+    """Lambdas may be written for each loss: those of the cell's."""
+    return values.get(cell.get("loss", NO_LOSS), ()) if isinstance(values, Mapping) else values
+
+
+def matches(cell: Cell, condition: Mapping[str, Values]) -> bool:
     """Whether a cell has one of the values of every field of a condition."""
-    return all(cell.get(key, Trial.model_fields[key].default) in values for key, values in condition.items())
+    return all(
+        cell.get(key, Trial.model_fields[key].default) in _of_loss(values, cell) for key, values in condition.items()
+    )
 
 
 # What is wrong
@@ -161,6 +179,10 @@ def _misspelt_axes(document: Document, sweep: Sweep, number: int) -> Iterator[Pr
 def unequal(document: Document, groups: Iterable[Axes], here: tuple[Any, ...]) -> Iterator[Problem]:
     """A problem for each group of axes that cannot move together."""
     for n, group in enumerate(groups):
+        if isinstance(group.given().get("lambda_loc"), dict):
+            message = "lambdas of each loss move with no other axis; write them outside of zip, or under when"
+            yield document.problem((*here, "zip", n, "lambda_loc"), message)
+            continue
         lengths = {key: len(values) for key, values in group.given().items()}
         if len(set(lengths.values())) > 1:
             text = ", ".join(f"{key} has {count}" for key, count in lengths.items())

@@ -6,12 +6,13 @@ import datetime
 import re
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from mgsweep.errors import InvalidInput
 from mgsweep.store import Store
+from mgsweep.store.spent import seconds_of
 from mgsweep.trial import Trial
 
 COSTLY = ("dataset", "model", "backbone", "attribution", "depth", "image_size")
@@ -85,7 +86,7 @@ class Timings:
             return
         for rows in store.timed():
             first = rows[0]
-            self._count(tuple(first[key] for key in COSTLY), _seconds(rows), _epochs(rows))
+            self._count(tuple(first[key] for key in COSTLY), seconds_of(rows), _epochs(rows))
 
     def add(self, trial: Trial, seconds: float, epochs: int) -> None:
         """So long took so many more epochs; none, if it was the test of one."""
@@ -108,11 +109,6 @@ class Timings:
 
 def _kind(trial: Trial) -> Kind:
     return tuple(getattr(trial, key) for key in COSTLY)
-
-
-def _seconds(rows: Collection[dict[str, Any]]) -> float:
-    """Rows of one measurement share its time, and differ in their probe alone."""
-    return sum(seconds for _, _, seconds in {(row["epoch"], row["split"], row["seconds"] or 0.0) for row in rows})
 
 
 def _epochs(rows: Iterable[dict[str, Any]]) -> int:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mgsweep.best import best_epoch
 from mgsweep.errors import InvalidInput, StoreError
@@ -14,6 +15,7 @@ from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import load_weights
 from mgsweep.guidance.datasets.cache import prepare
 from mgsweep.guidance.gallery import chosen, pictures
+from mgsweep.pareto import maximised
 from mgsweep.runner.places import Places
 from mgsweep.store import Store
 from mgsweep.store.gallery import Gallery
@@ -28,7 +30,8 @@ log = logging.getLogger("mgsweep.trial")
 def hang(trial: Trial, places: Places, on: torch.device, images: Iterable[int] = ()) -> None:
     """Make the pictures of a finished trial: of the usual test images, those it already has, and some others.
 
-    They show the kept epochs with the best validation F1 and the best validation EPG.
+    They show the kept epochs with the best validation F1 and the best validation EPG: the least, of a trial that is
+    guided outside of the boxes.
 
     Raises:
         StoreError: its record or weights are not there or damaged.
@@ -43,7 +46,7 @@ def hang(trial: Trial, places: Places, on: torch.device, images: Iterable[int] =
         raise InvalidInput.of(message, where="--images")
     rows = [
         {"id": trial.id, **trial.to_row(), "epoch": epoch, **scores[epoch], **row}
-        for epoch in _moments(store.kept(trial.id), scores, best_epoch(store.rows(trial.id)))
+        for epoch in _moments(trial, store.kept(trial.id), scores, best_epoch(store.rows(trial.id)))
         for row in pictures(trial, data, load_weights(store.weights(trial.id, epoch)), wanted, trial.measured, on)
     ]
     gallery.hang(trial.id, rows, data.classes)
@@ -79,12 +82,9 @@ def _scores(trial: Trial, rows: list[dict[str, Any]]) -> dict[int, dict[str, flo
     return {row["epoch"]: {"f1_val": row["f1"], "epg_val": at_own.get(row["epoch"])} for row in validated}
 
 
-def _moments(kept: set[int], scores: dict[int, dict[str, float | None]], best: int) -> list[int]:
-    """The epochs to show: the best, and of a guided trial's kept ones that with the highest EPG."""
-
-    def epg(epoch: int) -> float:
-        value = scores[epoch]["epg_val"]
-        return -math.inf if value is None or math.isnan(value) else value
-
+def _moments(trial: Trial, kept: set[int], scores: dict[int, dict[str, float | None]], best: int) -> list[int]:
+    """The epochs to show: the best, and of the kept ones that with the best EPG, the latest of equals."""
     known = sorted(kept & scores.keys())
-    return sorted({*(epoch for epoch in known if epoch == best), *sorted(known, key=epg)[-1:]})
+    reached = maximised([scores[epoch]["epg_val"] for epoch in known], "epg", "max", trial.guidance_region == "outside")
+    by_epg = sorted(zip(np.nan_to_num(reached, nan=-np.inf), known, strict=True))
+    return sorted({best} & set(known) | {epoch for _, epoch in by_epg[-1:]})

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mgsweep.pareto import Goals, front
+from mgsweep.best import best_epoch
+from mgsweep.pareto import Goals, front, maximised
 from mgsweep.plan.schema import OBJECTIVES
+from mgsweep.store.spent import measurings
 from mgsweep.trial import Trial
 
 Rows = Iterable[Mapping[str, Any]]
@@ -85,21 +87,21 @@ def curve_of(trial: Trial, rows: Rows, goals: Goals, limits: Mapping[str, float]
     epochs = sorted(validated)
     for epoch in epochs:
         validated[epoch]["seconds"] = sum(cost for done, cost in spent.items() if done <= epoch)
-    points = [[_up(name, way, validated[e]) for name, way in goals.objectives.items()] for e in epochs]
-    excess = [[limits[name] - _up(name, _way(name), validated[e]) for name in goals.constraints] for e in epochs]
+    here = [validated[epoch] for epoch in epochs]
+    points = [_up(trial, name, way, here) for name, way in goals.objectives.items()]
+    excess = [limits[name] - _up(trial, name, OBJECTIVES[name], here) for name in goals.constraints]
     return Curve(
         np.array(epochs, dtype=np.int64),
-        np.array(points, dtype=float).reshape(len(epochs), len(goals.objectives)),
-        np.nan_to_num(np.array(excess, dtype=float).reshape(len(epochs), len(goals.constraints)), nan=math.inf),
+        np.array(points).reshape(len(goals.objectives), len(epochs)).T,
+        np.nan_to_num(np.array(excess).reshape(len(goals.constraints), len(epochs)).T, nan=math.inf),
         sum(spent.values()),
     )
 
 
 def seconds_by_epoch(rows: Rows) -> dict[int, float]:
-    """What each epoch took. Rows of one split and epoch were measured together and carry the same time."""
-    parts = {(row["epoch"], row["split"]): row["seconds"] or 0.0 for row in rows}
+    """What each epoch took."""
     spent: dict[int, float] = {}
-    for (epoch, _), seconds in parts.items():
+    for epoch, _, seconds in measurings(rows):
         spent[epoch] = spent.get(epoch, 0.0) + seconds
     return spent
 
@@ -111,23 +113,16 @@ def limits_of(trial: Trial, baseline: Rows, goals: Goals) -> dict[str, float]:
     """
     own = (trial.attribution, trial.depth)
     rows = [row for row in baseline if row["split"] == "val"]
-    best = max(rows, key=lambda row: (row["f1"], -row["epoch"]), default=None)
-    here = [row for row in rows if best and row["epoch"] == best["epoch"]]
+    start = best_epoch(rows) if rows else 0
+    here = [row for row in rows if row["epoch"] == start]
     here.sort(key=lambda row: (row["probe_attribution"], row["probe_depth"]) == own)  # its own probe last, so it holds
     limits = {}
     for name, slack in goals.constraints.items():
-        values = [_up(name, _way(name), row) for row in here]
-        known = [value for value in values if not math.isnan(value)]
-        limits[name] = known[-1] - slack if known else -math.inf
+        values = _up(trial, name, OBJECTIVES[name], here)
+        known = values[~np.isnan(values)]
+        limits[name] = float(known[-1]) - slack if known.size else -math.inf
     return limits
 
 
-def _way(name: str) -> str:
-    return OBJECTIVES[name]
-
-
-def _up(name: str, way: str, row: Mapping[str, Any]) -> float:
-    value = row.get(name)
-    if value is None:
-        return math.nan
-    return float(value) if way == "max" else -float(value)
+def _up(trial: Trial, name: str, way: str, rows: Iterable[Mapping[str, Any]]) -> NDArray[np.float64]:
+    return maximised([row.get(name) for row in rows], name, way, trial.guidance_region == "outside")

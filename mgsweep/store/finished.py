@@ -14,6 +14,7 @@ from mgsweep.store.files import LEFT_OUT, log
 from mgsweep.store.part import Part
 from mgsweep.store.records import Records
 from mgsweep.store.seal import Damaged
+from mgsweep.store.spent import MEASURING
 from mgsweep.trial import CONFIG, Probe, Trial
 
 
@@ -79,11 +80,13 @@ class Finished(Part):
         return pa.concat_tables([records.table(columns, where) for records in self._everywhere()])
 
     def timings(self) -> list[dict[str, Any]]:
-        """For every trial that has a record its configuration, `seconds` in all and the last `epoch`."""
+        """For every record the configuration of its trial, `seconds` in all and the last `epoch`."""
         fields = ["id", *CONFIG]
-        rows = pa.concat_tables(records.table((*fields, "epoch", "seconds")) for records in self._everywhere())
-        sums = rows.group_by(fields).aggregate([("epoch", "max"), ("seconds", "sum")])
-        timings: list[dict[str, Any]] = sums.rename_columns([*fields, "epoch", "seconds"]).to_pylist()
+        timings: list[dict[str, Any]] = []
+        for records in self._everywhere():  # each by itself: two sweeps may have trained the same trial
+            once = records.table((*fields, *MEASURING)).group_by([*fields, *MEASURING]).aggregate([])
+            sums = once.group_by(fields).aggregate([("epoch", "max"), ("seconds", "sum")])
+            timings += sums.rename_columns([*fields, "epoch", "seconds"]).to_pylist()
         return timings
 
     def seconds(self) -> float:

@@ -19,8 +19,10 @@ from mgsweep.store.columns import SCHEMA, table
 from mgsweep.store.compact import Compacted
 from mgsweep.store.files import LEFT_OUT, Files, log
 from mgsweep.store.seal import Damaged
+from mgsweep.store.spent import MEASURING, seconds_in, seconds_of
 
-_SPENT = b"mgsweep seconds "
+_SPENT = b"mgsweep spent seconds "
+"""What a record's footer says before its seconds. (`mgsweep seconds` in older ones counted every probe.)"""
 
 
 class Records:
@@ -80,9 +82,9 @@ class Records:
         single, compacted = self._stamps(), self._compacted()
         total = 0.0
         if compacted:
-            rows = compacted.table(("id", "seconds"))
+            rows = compacted.table(("id", *MEASURING))
             held = [name for name in compacted.stamps if compacted.holds(name, single.pop(name, None))]
-            total = pc.sum(compact.only(rows, held, len(compacted.stamps))["seconds"]).as_py() or 0.0
+            total = seconds_in(compact.only(rows, held, len(compacted.stamps)))
         return total + sum(map(self._seconds, single))
 
     def _seconds(self, trial_id: str) -> float:
@@ -90,7 +92,7 @@ class Records:
             content = durable.read(self._root / _name(trial_id))
             if found := re.search(_SPENT + rb"([0-9.]+)", content):
                 return float(found[1])
-            return pc.sum(self.read(trial_id, ("id", "seconds"))["seconds"]).as_py() or 0.0
+            return seconds_in(self.read(trial_id, ("id", *MEASURING)))
         return 0.0
 
     def probes(self) -> pa.Table:
@@ -123,8 +125,7 @@ class Records:
         lacks = self._lacks(trial_id, rows)
         if self._holder(trial_id) and not lacks:
             return
-        taken = sum(row.get("seconds") or 0 for row in rows)
-        noted = {**(SCHEMA.metadata or {}), "spent": f"{_SPENT.decode()}{taken:.3f}"}
+        noted = {**(SCHEMA.metadata or {}), "spent": f"{_SPENT.decode()}{seconds_of(rows):.3f}"}
         with suppress(FileExistsError):
             self._files.write_table(_name(trial_id), table(rows).replace_schema_metadata(noted), trial_id, lacks)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgsweep.store import Store
+from mgsweep.store.spent import seconds_of
 
 STATES = ("done", "stopped", "running", "stale", "interrupted", "failed", "waiting")
 """Every trial is in one. Stale is one that a process holds, but that has saved nothing for much longer than it used to;
@@ -98,7 +99,7 @@ def _progress(store: Store, trial_id: str, epochs: int) -> Progress:
     return Progress(
         epoch=max((row["epoch"] for row in rows), default=0),
         epochs=epochs,
-        seconds=sum(row["seconds"] or 0 for row in rows),
+        seconds=seconds_of(rows),
         age=store.age(trial_id) or 0.0,
         held=store.is_held(trial_id),
     )

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from recorded import curves
 
+from analysis import selection
 from analysis.figures import FIGURES
 from analysis.progress import members, progress
+from mgsweep import pareto
 
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -66,6 +68,21 @@ def test_constraints_and_costs() -> None:
     cheap = members(rows, {"seconds": "min"})
     assert cheap["seconds"].tolist() == [6.0]
     assert np.isfinite(progress(rows, {"f1": "max", "seconds": "min"})["hypervolume"]).all()
+
+
+def test_guided_outside_of_the_boxes_what_is_outside_competes() -> None:
+    rows = frame()
+    turned = rows.assign(epg=1 - rows["epg"], guidance_region="outside")
+    pd.testing.assert_frame_equal(progress(turned), progress(rows))
+    bound = {"epg": 0.0}  # no epoch may have less where it is wanted than its baseline
+    pd.testing.assert_frame_equal(progress(turned, constraints=bound), progress(rows, constraints=bound))
+    pd.testing.assert_index_equal(members(turned, constraints=bound).index, members(rows, constraints=bound).index)
+    least = members(turned, {"epg": "min"})  # who says min means min, wherever the trial is guided
+    assert least["epg"].tolist() == [turned.loc[turned["loss"] != "none"].query("split == 'val'")["epg"].min()]
+
+
+def test_the_metrics_of_what_lies_in_the_boxes_are_the_same_everywhere() -> None:
+    assert selection.IN_BOXES == pareto.IN_BOXES
 
 
 def test_nothing_gives_nothing() -> None:

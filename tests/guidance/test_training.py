@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
+import resource
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +25,7 @@ from mgsweep.errors import Diverged
 from mgsweep.guidance import boxes
 from mgsweep.guidance.attributions import ATTRIBUTIONS
 from mgsweep.guidance.checkpoint import dump_state, dump_weights, load_state, load_weights
+from mgsweep.guidance.clock import forget_peak
 from mgsweep.guidance.datasets.cache import Data, Split
 from mgsweep.guidance.losses import LOSSES
 from mgsweep.guidance.metrics import THRESHOLDS
@@ -202,6 +206,22 @@ def test_the_yielded_state_is_a_snapshot(data: Data) -> None:
     assert str(before.optimiser["state"][0]) == str(first.optimiser["state"][0])
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux forgets the peak of a process")
+def test_the_peak_memory_is_not_that_of_the_trial_before(data: Data) -> None:
+    large = np.ones(1_000_000_000, dtype=np.uint8)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    del large
+    peaks = [row["peak_memory"] for epoch in run(trial(epochs=1), data) for row in epoch.rows]
+    assert 0 < max(peaks) < before - 500_000_000
+
+
+def test_a_gpu_forgets_its_peak(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", forgotten.append)
+    forget_peak(torch.device("cuda", 1))
+    assert forgotten == [torch.device("cuda", 1)]
+
+
 def test_rows_of_a_guided_trial(data: Data) -> None:
     given = trial(probes=(Probe("gradcam", "final"),))
     epochs = run(given, data)
@@ -319,6 +339,36 @@ def rows_with(values: list[tuple[float, float, float]]) -> tuple[dict[str, Any],
 )
 def test_members(values: list[tuple[float, float, float]], kept: set[int]) -> None:
     assert members_of(trial(), rows_with(values)) == kept
+
+
+def test_a_further_probe_keeps_its_own_front() -> None:
+    """Where a figure measures at Input what was guided at Mid2, the epochs that are best there are tested, too."""
+    rows = rows_with([(0.9, 0.5, 0.5), (0.8, 0.4, 0.4), (0.7, 0.3, 0.3), (0.6, 0.2, 0.2)])
+    at_input = [(0.3, 0.1), (0.5, 0.2), (0.4, 0.9), (0.6, 0.3)]  # IoU does not keep the third
+    further = tuple(
+        {**row, "probe_depth": "input", "epg": epg, "iou": iou} for row, (epg, iou) in zip(rows, at_input, strict=True)
+    )
+    assert members_of(trial(), (*rows, *further)) == {1}
+    assert members_of(trial(probes=(Probe("bcos", "input"),)), (*rows, *further)) == {1, 2, 4}
+    outside = trial(probes=(Probe("bcos", "input"),), guidance_region="outside")
+    assert members_of(outside, (*rows, *further)) == {1, 2, 3, 4}
+    assert members_of(trial(loss="none", probes=(Probe("bcos", "input"),)), rows) == {1}
+
+
+def test_weights_that_were_dropped_are_not_taken_for_later_ones(data: Data) -> None:
+    """A trial that is resumed with a probe that its first epochs were not kept for."""
+    given = trial(probes=(Probe("bcos", "input"),))
+    epochs = list(itertools.islice(guided_training(given, data), 2))
+    scores = {1: (0.1, 0.9), 2: (0.9, 0.5)}  # the first epoch is on the front at Input, which none asked for then
+    rows = tuple(
+        row
+        | dict(zip(("f1", "epg"), scores[row["epoch"]] if row["probe_depth"] == "input" else (0.5, 0.5), strict=True))
+        for row in epochs[-1].state.rows
+    )
+    before = replace(epochs[-1].state, rows=rows, members={2: epochs[-1].state.network})
+    state = next(guided_training(given, data, resume=before)).state
+    assert 1 in members_of(given, state.rows)
+    assert 1 not in state.members
 
 
 def test_accuracy_selects_where_there_is_one() -> None:

@@ -59,6 +59,16 @@ def test_a_trial_leaves_pictures_that_can_be_checked(ran: tuple[Store, Places, l
     assert Gallery(store.path).classes(guided.id) == list(data.classes)
 
 
+def test_pictures_are_of_the_best_epoch_and_of_that_with_the_best_epg(ran: tuple[Store, Places, list]) -> None:
+    """Guided outside of the boxes that is the least. What was not measured, or not kept, is not shown for it."""
+    _, _, (_, guided) = ran
+    epgs = {1: 0.2, 2: 0.5, 3: 0.4, 4: 0.9, 5: None, 6: float("nan")}
+    scores = {epoch: {"f1_val": 0.5, "epg_val": epg} for epoch, epg in epgs.items()}
+    kept = {1, 2, 3, 5, 6, 7}
+    assert pictures._moments(guided, kept, scores, 3) == [2, 3]
+    assert pictures._moments(guided.model_copy(update={"guidance_region": "outside"}), kept, scores, 3) == [1, 3]
+
+
 def test_further_images_are_added_to_those_there(ran: tuple[Store, Places, list]) -> None:
     store, places, (_, guided) = ran
     before = Gallery(store.path).images(guided.id)

@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mgsweep.pareto import Goals
 from mgsweep.plan.schema import EarlyStop
-from mgsweep.search.curves import Curve
+from mgsweep.search.curves import Curve, curve_of
 from mgsweep.search.stopping import Group, ranked
+from mgsweep.trial import Trial
 
 NAMES = "abcdefgh"
 
@@ -102,3 +104,17 @@ def test_what_breaks_a_constraint_is_no_rival() -> None:
     made.curves["b"] = Curve(np.array([1]), np.array([[0.5, 0.5]]), np.array([[-0.1]]))
     assert made.stops("a", 1)
     assert not made.stops("b", 1)
+
+
+def test_guided_outside_of_the_boxes_it_is_little_energy_inside_that_goes_on() -> None:
+    rule = EarlyStop(at=[2], rule="halving", keep=0.3)
+    made, goals = Group(rule), Goals(rule.objectives)
+    for number, epgs in enumerate([(0.3, 0.05), (0.5, 0.5), (0.55, 0.6)], start=1):
+        trial = Trial(
+            dataset="waterbirds_reversed", model="bcos", attribution="bcos", depth="input", loss="energy",
+            lambda_loc=number, guidance_region="outside", parent="0" * 12,
+        )  # fmt: skip
+        own = {"probe_attribution": "bcos", "probe_depth": "input", "split": "val", "f1": 0.9, "seconds": 1.0}
+        rows = [{**own, "epoch": epoch, "epg": epg} for epoch, epg in enumerate(epgs, start=1)]
+        made.know(str(number), curve_of(trial, rows, goals, {}))
+    assert {name for name in "123" if made.stops(name, 2)} == {"2", "3"}

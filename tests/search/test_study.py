@@ -165,6 +165,19 @@ def test_a_curve_is_read_at_the_trials_own_probe_and_knows_its_cost(tmp_path: Pa
     assert found.until(1).points.tolist() == [[0.5, -4]]
 
 
+def test_guided_outside_of_the_boxes_the_share_inside_counts_as_what_it_leaves(tmp_path: Path) -> None:
+    (trial,) = asked(study_of(plan_of(tmp_path)), 1)
+    outside = trial.model_copy(update={"guidance_region": "outside"})
+    baseline = rows(trial, 0.7)  # EPG 0.3, of which 0.1 more may get into the boxes
+    goals = Goals({"f1": "max", "epg": "max"}, {"epg": 0.1})
+    limits = limits_of(outside, baseline, goals)
+    found = curve_of(outside, rows(trial, 0.9, 0.5), goals, limits)
+    np.testing.assert_allclose(found.points, [[0.9, 0.9], [0.5, 0.5]])
+    np.testing.assert_allclose(found.excess, [[-0.3], [0.1]])
+    least = curve_of(outside, rows(trial, 0.9), Goals({"epg": "min"}), {})
+    np.testing.assert_allclose(least.points, [[-0.1]])  # who says min means min, wherever the trial is guided
+
+
 def test_the_epoch_that_stands_for_a_trial() -> None:
     points = np.array([[0.9, 0.1], [0.8, 0.6], [0.1, 0.7], [np.nan, 1.0], [0.8, 0.6]])
     free = Curve(np.arange(1, 6), points, np.zeros((5, 0)))

@@ -17,10 +17,9 @@ ARCHIVES: dict[str, tuple[Published, ...]] = {
         Published(COCO + "zips/val2014.zip", 6_645_013_297, "md5:a3d79f5ed8d289b7a7554ce06a5782b3"),
     ),
 }
-BY_HAND: dict[str, str] = {
-    "waterbirds": (
-        "waterbird_1.0_forest2water2 is made from CUB-200-2011 and Places by the authors of GALS (Petryk et al., CVPR "
-        "2022) and offered with their code; put it, and CUB_200_2011/ with bounding_boxes.txt and images.txt, here"
-    ),
-}
+BY_HAND: dict[str, str] = dict.fromkeys(
+    ("waterbirds", "waterbirds_reversed"),  # two tasks on the same images
+    "waterbird_1.0_forest2water2 is made from CUB-200-2011 and Places by the authors of GALS (Petryk et al., CVPR "
+    "2022) and offered with their code; put it, and CUB_200_2011/ with bounding_boxes.txt and images.txt, here",
+)
 """What has no archive to be fetched from, and what to do."""
