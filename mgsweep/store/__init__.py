@@ -84,15 +84,16 @@ class Store(Asked, Finished, Stopped, Kept, Failed):
             stopped: with the trials that were stopped early too, and a column `stopped` that tells them apart.
             columns: those to read, `id` among them: a few take a quarter of the time.
         """
-        whole = self.table(columns)
-        if not stopped:
-            frame: pd.DataFrame = whole.to_pandas()
-            return frame
-        short = pa.concat_tables(self._short(folder, columns=columns) for folder in ("", *durable.names(self.path)))
-        continued = pc.is_in(short["id"], pc.unique(whole["id"]))
-        frame = pa.concat_tables([whole, short := short.filter(pc.invert(continued))]).to_pandas()
-        frame["stopped"] = [False] * len(whole) + [True] * len(short)
+        frame: pd.DataFrame = (self.with_stopped(columns) if stopped else self.table(columns)).to_pandas()
         return frame
+
+    def with_stopped(self, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+        """All records, then the trials that were stopped early, for Arrow; a column `stopped` tells them apart."""
+        whole = self.table(columns)
+        short = pa.concat_tables(self._short(folder, columns=columns) for folder in ("", *durable.names(self.path)))
+        short = short.filter(pc.invert(pc.is_in(short["id"], pc.unique(whole["id"]))))
+        flags = pa.array([False] * len(whole) + [True] * len(short), pa.bool_())
+        return pa.concat_tables([whole, short]).append_column("stopped", flags)
 
     def ended(self) -> int:
         """How many trials are done or were stopped early, sound or not: as quick as listing two folders."""
