@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from analysis.figures.points import beside_baselines
 from analysis.selection import PROBE, at_own_probe, best_of_cells
 
-COUNTS = ("true_positives", "false_positives", "false_negatives")
+DECIDED = ("true_positives", "false_positives", "false_negatives")
+BY_CLASS = ("pairs_by_class", "epg_by_class")
+BY_SIZE = ("pairs_by_size", "epg_by_size")
+COUNTS = (*DECIDED, *BY_CLASS, *BY_SIZE)
+"""Lists that records keep for what is here."""
 
 
 def by_class(frame: pd.DataFrame) -> pd.DataFrame:
@@ -21,15 +25,14 @@ def by_class(frame: pd.DataFrame) -> pd.DataFrame:
         The columns of `fronts` with `class` beside them, `f1` and `epg` being the class's; one row for each class.
         Empty without counts. A class without a pair has no EPG, one never seen nor named has no F1.
     """
-    rows = _with_lists(frame, [*COUNTS, "pairs_by_class", "epg_by_class"])
-    rows = rows.dropna(subset=[*COUNTS])
+    rows = _with_lists(frame, [*DECIDED, *BY_CLASS]).dropna(subset=[*DECIDED])
     known = frame.attrs.get("classes", {})
     classes = [
-        _named(known.get(dataset), len(hits)) for dataset, hits in zip(rows["dataset"], rows[COUNTS[0]], strict=True)
+        _named(known.get(dataset), len(hits)) for dataset, hits in zip(rows["dataset"], rows[DECIDED[0]], strict=True)
     ]
-    hits, false, missed = (_flat(rows[name]) for name in COUNTS)
-    pairs, energy = (_flat(_filled(rows[name], rows[COUNTS[0]])) for name in ("pairs_by_class", "epg_by_class"))
-    each = _exploded(rows.drop(columns=[*COUNTS, "pairs_by_class", "epg_by_class"]), "class", classes)
+    hits, false, missed = (_flat(rows[name]) for name in DECIDED)
+    pairs, energy = (_flat(_filled(rows[name], rows[DECIDED[0]])) for name in BY_CLASS)
+    each = _exploded(rows.drop(columns=[*DECIDED, *BY_CLASS]), "class", classes)
     with np.errstate(invalid="ignore", divide="ignore"):
         return each.assign(f1=2 * hits / (2 * hits + false + missed), epg=energy / pairs)
 
@@ -41,12 +44,12 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
         The columns of `fronts` with `size`, the middle of its tenth, and `pairs`, how many there were; one row for each
         tenth that has a pair.
     """
-    rows = _with_lists(frame, ["pairs_by_size", "epg_by_size"]).dropna(subset=["pairs_by_size", "epg_by_size"])
+    rows = _with_lists(frame, BY_SIZE).dropna(subset=[*BY_SIZE])
     pairs, energy = _flat(rows["pairs_by_size"]), _flat(rows["epg_by_size"])
     middles: list[list[float]] = [
         [(n + 0.5) / len(counts) for n in range(len(counts))] for counts in rows["pairs_by_size"]
     ]
-    each = _exploded(rows.drop(columns=["pairs_by_size", "epg_by_size"]), "size", middles)
+    each = _exploded(rows.drop(columns=[*BY_SIZE]), "size", middles)
     with np.errstate(invalid="ignore", divide="ignore"):
         each = each.assign(pairs=pairs, epg=energy / pairs)
     return each[each["pairs"] > 0].reset_index(drop=True)

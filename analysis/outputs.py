@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -21,6 +21,10 @@ WRITTEN = ".mgsweep.json"
 """In the folder: what was written for each name, so that only that is ever removed."""
 
 
+Kind = Literal["records", "counts", "stopped", "pictures"]
+"""The kinds of rows that `analysis.records.read` tells apart."""
+
+
 class NothingToDraw(MgsweepError):
     """The results hold nothing that a figure or table shows: most sweeps leave some out."""
 
@@ -29,11 +33,12 @@ class NothingToDraw(MgsweepError):
 class Line(Component):
     """A registry line of a figure or table. `target` is a module.
 
-    `shows` says in a line what is to be seen, `needs` which results it cannot do without.
+    `shows` says in a line what is to be seen, `needs` which results it cannot do without, `reads` what it is made from.
     """
 
     shows: str
     needs: str
+    reads: Kind = "records"
 
     def load(self) -> Any:
         """Import and return the module."""
@@ -47,9 +52,12 @@ class Line(Component):
 
 def pages(name: str, keys: Sequence[str], data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """A stem and the rows of each page, named by those of its keys that differ between pages."""
-    differing = [number for number, key in enumerate(keys) if data[key].nunique() > 1]
-    for values, page in data.groupby([*keys]):
-        yield stem("-".join([name, *(str(values[number]) for number in differing)])), page
+    differing = [key for key in keys if data[key].nunique() > 1]
+    # Where a page's rows are: to go through the groups themselves would copy all rows into their order first.
+    groups: dict[Any, Any] = data.groupby([*keys]).indices
+    for _, places in sorted(groups.items()):
+        page = data.take(places)
+        yield stem("-".join([name, *(str(page[key].iloc[0]) for key in differing)])), page
 
 
 def stem(text: str) -> str:

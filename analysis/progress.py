@@ -15,6 +15,12 @@ from mgsweep.pareto import USUAL, Goals
 LARGER_IS_WORSE = ("class_loss", "guidance_loss", "seconds")
 COLUMNS = ("id", "loss", "stopped", "trials", "epochs", "hours", "hypervolume")
 
+READ = (
+    "id", "dataset", "parent", "loss", "attribution", "depth", "epoch", "split",
+    "probe_attribution", "probe_depth", "f1", "accuracy", "seconds", "started",
+)  # fmt: skip
+"""What is looked at beside objectives and constraints."""
+
 
 def is_share(goals: Goals) -> bool:
     """Whether the hypervolume is a share of 1: all that is measured is one, and is to become large."""

@@ -12,8 +12,10 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from analysis.pareto import front
+from mgsweep.store.columns import SCHEMA
 from mgsweep.trial import CONFIG
 
 METRICS = (
@@ -25,7 +27,11 @@ IN_BOXES = ("epg", "on_object_epg", "iou", "iou_held_out", "iou_adaptive")
 PUBLISHED_BIN = 0.005
 """What the published selection rounds scores to before checkpoints compete (`bin_width` of `fronts`)."""
 PROBE = ("probe_attribution", "probe_depth")
-NAMES = ("id", "parent", "dataset", "model", "backbone", "attribution", "depth", "loss")
+TEXT = tuple(field.name for field in SCHEMA if field.type == "string")
+TYPES = dict.fromkeys(TEXT, "str") | dict.fromkeys(METRICS, "float64")
+"""Of what is selected, whatever a frame holds: categories are small, but two columns of them do not compare."""
+
+START = ("f1_val_baseline", "accuracy_val_baseline", "epg_val_baseline")
 
 # What trials share that differ only in how strongly they guide. The baseline (`parent`) is shared too; another seed,
 # set of boxes or start makes a cell of its own.
@@ -51,49 +57,65 @@ def measurements(
     Returns:
         One row per (trial, epoch, probe) with the columns of `fronts`, in their order.
     """
-    trials, probes, rows = _numbered(frame, guided, metrics)
-    key = ["trial", "probe", "epoch"]
-    rows = rows.drop_duplicates([*key, "split"])  # two sweeps of one store may hold the same trial
-    test = rows.loc[rows["split"] == "test", [*key, *metrics]]
-    val = rows[rows["split"] == "val"].drop(columns="split")
-    both = val.merge(test, on=key, how=how, suffixes=("_val", ""))
-    both = both.join(trials[["cell", "lambda_loc"]], on="trial")
-    both = both.sort_values(["cell", "probe", "lambda_loc", "epoch", "trial"], ignore_index=True)
-    configs = trials[[*columns]].take(both["trial"].to_numpy()).reset_index(drop=True)
-    places = probes.take(both["probe"].to_numpy()).reset_index(drop=True)
-    ids = trials["id"].take(both["trial"].to_numpy()).reset_index(drop=True)
-    scores = both[[f"{name}_val" for name in metrics] + [*metrics]]
-    return pd.concat([ids, both["epoch"], places, configs, scores], axis=1)
+    return _told(frame, _numbered(frame, guided, how), columns, metrics)
 
 
-def _numbered(
-    frame: pd.DataFrame, guided: bool, metrics: Sequence[str]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Trials, probes, and what was measured, which refers to them by number.
+def _numbered(frame: pd.DataFrame, guided: bool, how: Literal["inner", "left"]) -> pd.DataFrame:
+    """The rows of `measurements` as numbers. What is chosen among them is all that need be told.
 
-    A million rows are joined and sorted in a second by a few integers, in a dozen by two dozen columns of text. Numbers
-    ascend as what they stand for.
+    A million rows are joined and sorted in a second by a few integers, in a dozen by two dozen columns of text, which
+    take hundreds of MB.
 
     Returns:
-        `id`, CONFIG and the number of the `cell` of each trial; PROBE; and rows of `trial` and `probe` (places in the
-        former two), `epoch`, `split` and `metrics`.
+        `trial`, `cell` and `probe`, which ascend as what they stand for; `epoch`; `val` and `test`, the places in the
+        frame of what was measured, -1 where it was not tested.
     """
-    asked = frame.reindex(columns=["probe_attribution", "loss", "split"])
-    wanted = asked["probe_attribution"].notna() & ((asked["loss"] != "none") == guided)
-    wanted &= asked["split"].isin(("val", "test"))
-    types = dict.fromkeys(metrics, "float64") | dict.fromkeys(["id", "split", *PROBE], "str")
-    places = np.flatnonzero(wanted)
-    rows = frame.reindex(columns=["id", "epoch", *PROBE, "split", *metrics]).take(places).astype(types)
-    firsts = places[~rows["id"].duplicated().to_numpy()]
-    trials = frame.reindex(columns=["id", *CONFIG]).take(firsts).astype(dict.fromkeys(NAMES, "str"))
-    trials = trials.sort_values("id", ignore_index=True)
-    trials["cell"] = trials.groupby([*CELL], dropna=False).ngroup()
-    probes = rows[[*PROBE]].drop_duplicates().sort_values([*PROBE], ignore_index=True)
-    rows = rows.assign(
-        trial=pd.Index(trials["id"]).get_indexer(rows["id"]),
-        probe=pd.MultiIndex.from_frame(probes).get_indexer(pd.MultiIndex.from_frame(rows[[*PROBE]])),
+    split = _column(frame, "split")
+    wanted = _column(frame, "probe_attribution").notna() & ((_column(frame, "loss") != "none") == guided)
+    places = np.flatnonzero(wanted & split.isin(("val", "test")))
+    trial, probe = (
+        _taken(frame, names, places).groupby([*names], dropna=False).ngroup().to_numpy() for names in (("id",), PROBE)
     )
-    return trials, probes, rows.drop(columns=["id", *PROBE])
+    rows = _taken(frame, ["epoch"], places).assign(trial=trial, probe=probe, val=places)
+    tested = (split.take(places) == "test").to_numpy()
+    key = ["trial", "probe", "epoch"]
+    # Two sweeps of one store may hold the same trial.
+    val, test = (rows[part].drop_duplicates(key) for part in (~tested, tested))
+    both = val.merge(test.rename(columns={"val": "test"}), on=key, how=how)
+    trials = _taken(frame, [*CELL, "lambda_loc"], places[np.unique(trial, return_index=True)[1]])
+    trials["cell"] = trials.groupby([*CELL], dropna=False).ngroup()
+    both = both.join(trials[["cell", "lambda_loc"]], on="trial").fillna({"test": -1}).astype({"test": "int64"})
+    return both.sort_values(["cell", "probe", "lambda_loc", "epoch", "trial"], ignore_index=True)
+
+
+def _told(
+    frame: pd.DataFrame, rows: pd.DataFrame, columns: Sequence[str] = CONFIG, metrics: Sequence[str] = METRICS
+) -> pd.DataFrame:
+    """Of some of the rows of `_numbered`, what they stand for: the columns of `fronts`."""
+    told = _taken(frame, ["id", "epoch", *PROBE, *columns], rows["val"])
+    return pd.concat([told, _validated(frame, rows, metrics), _taken(frame, metrics, rows["test"])], axis=1)
+
+
+def _validated(frame: pd.DataFrame, rows: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    return _taken(frame, metrics, rows["val"]).add_suffix("_val")
+
+
+def _taken(frame: pd.DataFrame, names: Sequence[str], places: ArrayLike) -> pd.DataFrame:
+    """Some columns at some places of the frame; NaN at place -1."""
+    taken = {name: _column(frame, name).array.take(np.asarray(places), allow_fill=True) for name in names}
+    plain = {name: _text(array) if isinstance(array, pd.Categorical) else array for name, array in taken.items()}
+    return pd.DataFrame(plain).astype({name: TYPES[name] for name in names if name in TYPES})
+
+
+def _text(array: pd.Categorical) -> pd.api.extensions.ExtensionArray:
+    """What categories stand for; `astype` would take ten times as long for a million."""
+    text: pd.api.extensions.ExtensionArray = array.categories.array.take(array.codes, allow_fill=True)
+    return text
+
+
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column, which is not copied; NaN where the frame has none."""
+    return frame[name] if name in frame else pd.Series(np.nan, frame.index)
 
 
 def fronts(
@@ -113,22 +135,27 @@ def fronts(
         One row per member, in the order of CELL, PROBE, lambda and epoch: `id`, `epoch`, CONFIG, PROBE, METRICS and
         their `_val`. A trial measured at probes beyond its own has a front at each of them.
     """
-    guided = measurements(frame, guided=True, how="inner")
-    scores = np.column_stack([_oriented(guided, name).to_numpy(dtype=float) for name in objectives])
-    cells = guided.groupby([*CELL, *PROBE], dropna=False, sort=False).indices.values()
-    members = [rows[front(scores[rows], bin_width)] for rows in cells]
-    return guided.iloc[np.sort(np.concatenate([np.empty(0, dtype=np.intp), *members]))].reset_index(drop=True)
+    rows = _numbered(frame, guided=True, how="inner")
+    values = _taken(frame, [*objectives, "guidance_region"], rows["val"])
+    scores = np.column_stack([_oriented(values, name).to_numpy() for name in objectives])
+    cells = rows.groupby(["cell", "probe"], sort=False).indices.values()
+    members = [cell[front(scores[cell], bin_width)] for cell in cells]
+    return _told(frame, rows.iloc[np.sort(np.concatenate([np.empty(0, dtype=np.intp), *members]))])
 
 
-def _oriented(rows: pd.DataFrame, metric: str) -> pd.Series[float]:
-    """A metric on validation, its sign turned where it is to become small."""
-    values = rows[f"{metric}_val"]
-    return values.where(rows["guidance_region"] != "outside", -values) if metric in IN_BOXES else values
+def _oriented(values: pd.DataFrame, metric: str) -> pd.Series[float]:
+    """A metric, its sign turned where it is to become small."""
+    outside = values["guidance_region"] == "outside"
+    return values[metric].mask(outside, -values[metric]) if metric in IN_BOXES else values[metric]
 
 
 def score(rows: pd.DataFrame) -> pd.Series[float]:
     """What checkpoints are selected by, on validation: accuracy where there is one, else F1, as in training."""
     return rows["accuracy_val"].fillna(rows["f1_val"])
+
+
+def _scored(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.Series[float]:
+    return score(_validated(frame, rows, ("accuracy", "f1")))
 
 
 def best(frame: pd.DataFrame, guided: bool) -> pd.DataFrame:
@@ -137,8 +164,8 @@ def best(frame: pd.DataFrame, guided: bool) -> pd.DataFrame:
     Returns:
         One row per (trial, probe) with the columns of `fronts`; test values are NaN where only validation was run.
     """
-    rows = measurements(frame, guided, how="left")
-    return _firsts(rows, ["id", *PROBE], [-score(rows), rows["epoch"]])
+    rows = _numbered(frame, guided, how="left")
+    return _told(frame, _firsts(rows, ["trial", "probe"], [-_scored(frame, rows), rows["epoch"]]))
 
 
 def baselines(frame: pd.DataFrame) -> pd.DataFrame:
@@ -153,21 +180,22 @@ def best_of_cells(frame: pd.DataFrame) -> pd.DataFrame:
         One row per cell and probe with the columns and the order of `fronts`; of equals the smallest lambda stays,
         then the earliest epoch.
     """
-    guided = measurements(frame, guided=True, how="inner")
-    guided = guided[score(guided).notna()]
-    return _firsts(guided, [*CELL, *PROBE], [-score(guided)])
+    rows = _numbered(frame, guided=True, how="inner")
+    scores = _scored(frame, rows)
+    known = scores.notna()
+    return _told(frame, _firsts(rows[known], ["cell", "probe"], [-scores[known]]))
 
 
 def _firsts(rows: pd.DataFrame, keys: Sequence[str], by: Sequence[pd.Series[float]]) -> pd.DataFrame:
     """Of the rows that agree in `keys` the first, when they are sorted by these numbers and of equals as they are."""
     order = np.lexsort([number.to_numpy(dtype=float) for number in reversed(by)])
-    return rows.iloc[np.sort(order[~rows[[*keys]].iloc[order].duplicated().to_numpy()])].reset_index(drop=True)
+    return rows.iloc[np.sort(order[~rows[[*keys]].iloc[order].duplicated().to_numpy()])]
 
 
 def last(frame: pd.DataFrame) -> pd.DataFrame:
     """The last epoch of every guided trial, at every probe; on test only if its checkpoint was kept."""
-    guided = measurements(frame, guided=True, how="left")
-    return guided.groupby(["id", *PROBE], sort=False).tail(1).reset_index(drop=True)
+    rows = _numbered(frame, guided=True, how="left")
+    return _told(frame, rows.drop_duplicates(["trial", "probe"], keep="last"))
 
 
 def gains(frame: pd.DataFrame, f1_loss: float = 0.02, kept: bool = False) -> pd.DataFrame:
@@ -185,14 +213,25 @@ def gains(frame: pd.DataFrame, f1_loss: float = 0.02, kept: bool = False) -> pd.
         that epoch was not kept), `f1_val_baseline`, `accuracy_val_baseline`, `epg_val_baseline` and `epg_gain`, a
         difference of fractions.
     """
-    guided = at_own_probe(measurements(frame, guided=True, how="inner" if kept else "left"))
-    start = baselines(frame)[["id", *PROBE, "f1_val", "accuracy_val", "epg_val"]].rename(columns={"id": "parent"})
-    joined = guided.merge(start, on=["parent", *PROBE], suffixes=("", "_baseline"))
-    gain = joined["epg_val"] - joined["epg_val_baseline"]
-    joined["epg_gain"] = gain.where(joined["guidance_region"] != "outside", -gain)
-    needed = joined["accuracy_val_baseline"].fillna(joined["f1_val_baseline"]) - f1_loss
-    good = joined[(score(joined) >= needed) & joined["epg_gain"].notna()]
-    return _firsts(good, CELL, [-good["epg_gain"], -score(good)])
+    rows = _numbered(frame, guided=True, how="inner" if kept else "left")
+    starts = _starts(frame, rows)
+    rows = rows.merge(starts, on=["trial", "probe"])
+    values = _validated(frame, rows, ("f1", "accuracy", "epg"))
+    rows["epg_gain"] = rows["sign"] * (values["epg_val"] - rows["epg_val_baseline"])
+    needed = rows["accuracy_val_baseline"].fillna(rows["f1_val_baseline"]) - f1_loss
+    good = (score(values) >= needed) & rows["epg_gain"].notna()
+    chosen = _firsts(rows[good], ["cell"], [-rows["epg_gain"][good], -score(values)[good]])
+    return pd.concat([_told(frame, chosen), chosen[[*START, "epg_gain"]].reset_index(drop=True)], axis=1)
+
+
+def _starts(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """`trial`, its own `probe`, what its baseline reached there, and the `sign` of a gain."""
+    places = rows[["trial", "probe", "val", "test"]].drop_duplicates(["trial", "probe"], ignore_index=True)
+    trials = at_own_probe(places.join(_told(frame, places, metrics=())))
+    start = baselines(frame)[["id", *PROBE, "f1_val", "accuracy_val", "epg_val"]]
+    trials = trials.merge(start.set_axis(["parent", *PROBE, *START], axis=1), on=["parent", *PROBE])
+    trials["sign"] = np.where(trials["guidance_region"] == "outside", -1.0, 1.0)
+    return trials[["trial", "probe", "sign", *START]]
 
 
 def at_own_probe(rows: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,8 @@
 
 200 sweeps of 100 trials x 50 epochs, validated after each, a tenth of the epochs kept and tested. "Naive" chooses the
 same fronts with pandas' groupby and apply and a comparison of every pair; both ways are measured in turn on a tenth of
-the sweeps, for the naive one would take minutes on all. Seconds are those of this process; memory is its peak after it
-has read, selected and drawn.
+the sweeps, for the naive one would take minutes on all. Each figure and table is read from a compacted store, selected
+and drawn in a process of its own, whose seconds and largest memory are told.
 
 Named `analysis`, this file would be taken for the package by every script beside it.
 """
@@ -13,7 +13,7 @@ Named `analysis`, this file would be taken for the package by every script besid
 from __future__ import annotations
 
 import argparse
-import resource
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,10 +22,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from analysis.figures import FIGURES, NothingToDraw
+from analysis.outputs import pages
+from analysis.records import read
 from analysis.selection import CELL, PROBE, fronts
 from analysis.tables import TABLES
+from mgsweep.store import Store, compact
+from mgsweep.store.columns import conformed
+from mgsweep.store.files import Files
 from mgsweep.trial import CONFIG, Trial
 
 SEEDS = 10
@@ -50,7 +56,7 @@ def trials(sweeps: int) -> pd.DataFrame:
     return pd.DataFrame([defaults | row for row in rows])
 
 
-def store(sweeps: int) -> pd.DataFrame:
+def frame(sweeps: int) -> pd.DataFrame:
     """What `Store.frame()` would give: fronts that rise as F1 falls, with noise."""
     generator = np.random.default_rng(0)
     configs = trials(sweeps)
@@ -67,9 +73,14 @@ def store(sweeps: int) -> pd.DataFrame:
         val["depth"].fillna("input"),
     )
     kept = (generator.random(len(val)) < KEPT) | ((val["epoch"] == EPOCHS) & (val["loss"] == "none"))
-    frame = pd.concat([val, val[kept].assign(split="test")], ignore_index=True)
-    text = {name: "str" for name in frame if frame[name].dtype == object}
-    return frame.astype(text)
+    rows = pd.concat([val, val[kept].assign(split="test")], ignore_index=True)
+    return rows.astype({name: "str" for name in rows if rows[name].dtype == object})
+
+
+def write(rows: pd.DataFrame, folder: Path) -> None:
+    """The rows as a compacted store."""
+    table = pa.Table.from_pandas(rows.sort_values("id", kind="stable"), preserve_index=False)
+    compact.write(Files(folder), conformed(table), dict.fromkeys(rows["id"]))
 
 
 def naive(frame: pd.DataFrame) -> pd.DataFrame:
@@ -100,44 +111,50 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sweeps", type=int, default=200)
     sweeps = parser.parse_args().sweeps
-    part = store(max(1, sweeps // 10))
+    part = frame(max(1, sweeps // 10))
     assert len(naive(part)) == len(fronts(part))
     ratios = [seconds(lambda: naive(part)) / seconds(lambda: fronts(part)) for _ in range(3)]
-    print(f"fronts of {len(part):,} rows: {np.median(ratios):.0f} times as fast as the naive way, median of 3")
+    print(
+        f"fronts of {len(part):,} rows: {np.median(ratios):.0f} times as fast as the naive way, median of 3", flush=True
+    )
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "frame.parquet")
-        store(sweeps).to_parquet(file)
-        process = get_context("spawn").Process(target=draw_all, args=(file,))  # whose memory is that of drawing alone
-        process.start()
-        process.join()
+        write(frame(sweeps), Path(folder))
+        for name in ("fronts", *FIGURES, *TABLES):
+            process = get_context("spawn").Process(target=alone, args=(name, Path(folder)))
+            process.start()
+            process.join()
 
 
-def draw_all(file: Path) -> None:
-    frame = pd.read_parquet(file)
-    print(f"{len(frame):,} rows; memory once loaded: {peak():.2f} GB")
-    print(f"all fronts: {seconds(lambda: fronts(frame)):.1f} s")
-    for name, line in {**FIGURES, **TABLES}.items():
-        if not getattr(line, "pictures", False):
-            print(f"{name}: {once(line.load(), frame)}")
-    print(f"memory: {peak():.2f} GB at most")
+def alone(name: str, folder: Path) -> None:
+    """Say what one figure or table takes in this process, from the store to a page."""
+    line = {**FIGURES, **TABLES}.get(name)
+    if line and line.reads == "pictures":
+        return
+    start = time.process_time()
+    rows = read(Store(folder), line.reads if line else "records")
+    told = f"{len(rows):,} rows read in {time.process_time() - start:.1f} s, {peak():.2f} GB"
+    took = once(line.load(), rows) if line else f"all of them {seconds(lambda: fronts(rows)):.1f} s"
+    print(f"{name}: {told}; {took}; {peak():.2f} GB at most", flush=True)
 
 
-def once(module: object, frame: pd.DataFrame) -> str:
+def once(module: object, rows: pd.DataFrame) -> str:
     """How long the numbers of a figure or table take, and a figure's first page."""
     start = time.process_time()
-    data = module.data(frame)
+    data = module.data(rows)
     told = f"numbers {time.process_time() - start:.1f} s"
     if data.empty or not hasattr(module, "draw"):
         return told if len(data) else f"{told}, nothing to draw"
     try:
-        page = next(page for _, page in data.groupby([*module.PAGE]))
+        page = next(page for _, page in pages("", module.PAGE, data))
         return f"{told}, a page {seconds(lambda: module.draw(page).draw_without_rendering()):.1f} s"
     except NothingToDraw:
         return told
 
 
 def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    """GB that this process has had at most. What `getrusage` says begins with what the parent had."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) * 1024 / 1e9 if found else float("nan")
 
 
 if __name__ == "__main__":

@@ -37,3 +37,5 @@ def test_connections_are_authenticated_and_the_dashboard_is_private(config: Any)
     starts = [c for key in ("head", "worker") for c in config[f"{key}_start_ray_commands"] if "ray start" in c]
     assert all("RAY_AUTH_MODE=token" in command for command in starts)
     assert "--dashboard-host=127.0.0.1" in starts[0]
+    assert config["file_mounts"] == {f"/home/{config['auth']['ssh_user']}/.ray/auth_token": "~/.ray/auth_token"}
+    assert any("export RAY_AUTH_MODE=token" in command for command in config["setup_commands"])

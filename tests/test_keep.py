@@ -164,6 +164,12 @@ def test_without_its_plan_a_sweep_is_not_cleaned(full: Store, spoil: Any) -> Non
     assert not (full.path / "damaged" / "x").exists()
 
 
+def test_an_empty_plan_is_no_lost_one(tmp_path: Path) -> None:
+    """As of a shard that no trial falls into."""
+    Store(tmp_path / "demo").begin("name: demo", [])
+    assert "0 removed" in mgsweep("clean", "demo", "--store", tmp_path)
+
+
 def test_clean_keeps_the_weights_of_the_best_epoch(full: Store) -> None:
     full.keep(RUNNING.id, 1, b"in use")
     mgsweep("clean", "demo", "--store", full.path.parent)

@@ -2,7 +2,8 @@
 
 A figure's file has two functions. `data(frame)` computes from the store's frame the few numbers to plot, as a tidy
 frame; `draw(data)` turns them, for one page, into a `matplotlib.figure.Figure` of the size it is printed at. Rows that
-differ in a column of PAGE, such as the data set, are drawn on pages of their own.
+differ in a column of PAGE, such as the data set, are drawn on pages of their own. `analysis.records` names the columns
+that are read for it: text comes as categories.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from analysis import outputs, published
 from analysis.figures.looks import Look, using
@@ -36,14 +37,9 @@ class Drawing(Protocol):
 
 @dataclass(frozen=True)
 class FigureLine(outputs.Line):
-    """One registry line. `published` says whether published points can be laid behind.
-
-    What is drawn are the `records`, `Store.frame()`; records with those of trials that were `stopped` early, marked in
-    a column of that name; or the `pictures`, maps of a few images, `Gallery.frame()`.
-    """
+    """One registry line. `published` says whether published points can be laid behind."""
 
     published: bool = False
-    reads: Literal["records", "stopped", "pictures"] = "records"
 
     def load(self) -> Drawing:
         """Import and return the module."""
@@ -147,12 +143,14 @@ FIGURES = Registry(
         "analysis.figures.class_epg",
         "EPG of every class at the best validation F1",
         "test results with EPG by class",
+        reads="counts",
     ),
     FigureLine(
         "size-epg",
         "analysis.figures.size_epg",
         "EPG against the size of the boxes",
         "test results with EPG by box size",
+        reads="counts",
     ),
     FigureLine(
         "cost-gain",
@@ -191,7 +189,7 @@ def save(
 
     Args:
         name: a name of FIGURES.
-        frame: `Store.frame()`, or of a figure of pictures `Gallery.frame()`.
+        frame: `Store.frame()`, or what `analysis.records.read` gives of the kind that the figure reads.
         look: the venue and the colours.
         reference: lay the published points behind one's own, where the figure has them.
         folder: created if it is missing; what an earlier call wrote there for this name is replaced or removed.

@@ -47,8 +47,8 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_front(points: pd.DataFrame, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    key = ["id", "epoch", *PROBE]
-    members = fronts(frame, ("f1", metric))[key]
+    key = ["id", "epoch"]
+    members = at_own_probe(fronts(frame, ("f1", metric)))[key]
     points = beside_baselines(points, frame, ["f1_val", f"{metric}_val"])
     chosen = points[key].reset_index().merge(members, on=key)["index"]
     return points[[name for name in PLOTTED if name in points]].assign(

@@ -15,7 +15,7 @@ from analysis.report import frames
 from analysis.report.commands import commands
 from analysis.report.pictures import order, pictures
 from analysis.report.results import Results
-from analysis.report.search import courses, shares
+from analysis.report.search import courses
 from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
 from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, baselines, fronts, measurements
 from mgsweep import __version__
@@ -93,7 +93,6 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
         "goals": _goals(goals),
         "courses": list(courses(rows, trials.set_index("id")["state"].to_dict(), goals, place)),
-        "importances": shares(trials, chosen, [axis["key"] for axis in axes], there),
         "best": _best(chosen, members, place),
         "failures": _failures(results.failures, place),
         "provenance": _provenance(rows),

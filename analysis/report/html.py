@@ -33,6 +33,7 @@ SCRIPTS = (
     "plane",
     "fronts",
     "courses",
+    "importance",
     "importances",
     "table",
     "parallel",

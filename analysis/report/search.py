@@ -1,15 +1,14 @@
-"""How a sweep found its front, and which axes made the difference: for the cards of these names."""
+"""How a sweep found its front."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from analysis.importance import importances
 from analysis.progress import progress
-from analysis.report.shortened import four_digits, label, looked_up, scaled
+from analysis.report.shortened import four_digits, label, looked_up
 from mgsweep.pareto import Goals
 
 ENDED = ("done", "stopped")
@@ -36,12 +35,3 @@ def courses(
                 "hours": four_digits(told["hours"]),
                 "hypervolume": four_digits(told["hypervolume"]),
             }
-
-
-def shares(
-    trials: pd.DataFrame, chosen: pd.DataFrame, axes: Sequence[str], metrics: Sequence[str]
-) -> dict[str, list[int | None]]:
-    """By metric, the importance of each axis among the guided trials that ended: validation, where each is told."""
-    guided = trials[(trials["loss"] != "none") & trials["state"].isin(ENDED)].merge(chosen, on="id")
-    found = importances(guided, axes, [f"{metric}_val" for metric in metrics])
-    return {metric: scaled(found[f"{metric}_val"]) for metric in metrics}

@@ -82,6 +82,7 @@ TABLES = Registry(
         "analysis.tables.per_class",
         "F1 and EPG of every class at the best validation F1",
         "test results of guided trials with counts per class",
+        reads="counts",
     ),
     TableLine(
         "groups",
@@ -127,12 +128,14 @@ def save(name: str, frame: pd.DataFrame, folder: str | Path) -> list[Path]:
 
 
 def _write(table: Tabular, page: pd.DataFrame, stem: Path) -> Iterator[Path]:
-    from analysis.tables import formats, layout
+    from analysis.tables import layout
+    from analysis.tables.latex import latex
+    from analysis.tables.markdown import markdown
 
     laid_out = layout.table(table, page)
     contents = {
-        "tex": formats.latex(laid_out, f"tab:{stem.name}"),
-        "md": formats.markdown(laid_out),
+        "tex": latex(laid_out, f"tab:{stem.name}"),
+        "md": markdown(laid_out),
         "csv": outputs.to_csv(page),
     }
     for kind, content in contents.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
@@ -22,12 +24,16 @@ ALONE = "Bold: the best, and what prints the same. One seed each."
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of numbers: its title, and how a number is printed. `best` says which end wins, if any."""
+    """A column of numbers: its title, and how a number is printed. `best` says which end wins, if any.
+
+    Where a table is too wide for a page, columns of different sections come into different panels.
+    """
 
     title: str
     scale: float = 100
     digits: int = 1
     best: Literal["high", "low"] | None = "high"
+    section: str = ""
 
     def text(self, value: float) -> str:
         return f"{self.scale * value:.{self.digits}f}"
@@ -40,35 +46,57 @@ class Cell(NamedTuple):
     bold: bool = False
 
 
+Row = tuple[Cell, ...]
+Group = tuple[Row, ...]
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of text. The first `names` columns hold names, the others numbers; rules stand between `groups`."""
+    """A table of text. The first `names` columns hold names, the others numbers; rules stand between `groups`.
+
+    `sections` are the columns where another section of numbers begins.
+    """
 
     caption: str
     names: int
     titles: tuple[str, ...]
-    groups: tuple[tuple[tuple[Cell, ...], ...], ...]
+    groups: tuple[Group, ...]
+    sections: tuple[int, ...] = ()
 
 
 def table(module: Tabular, page: pd.DataFrame) -> Table:
     """The table of one page of `module.data`."""
     head, measures = module.head(page), module.measures(page)
     page = page.assign(bold=_bold(page, module))
-    groups = tuple(tuple(_rows(group, module)) for _, group in page.groupby([*module.GROUP], dropna=False, sort=False))
+    groups = tuple(
+        tuple(_rows(group, measures, module)) for _, group in page.groupby([*module.GROUP], dropna=False, sort=False)
+    )
     titles = (*head, *(measure.title for measure in measures.values()))
-    return Table(f"{module.caption(page)} {_explanation(page, module)}".strip(), len(head), titles, groups)
+    caption = f"{module.caption(page)} {_explanation(page, module)}".strip()
+    changes = pairwise(measure.section for measure in measures.values())
+    sections = tuple(place for place, (left, right) in enumerate(changes, len(head) + 1) if left != right)
+    return Table(caption, len(head), titles, groups, sections)
 
 
-def _rows(group: pd.DataFrame, module: Tabular) -> Iterator[tuple[Cell, ...]]:
-    """The rows of one group; a name that the row above has too is left out, but for the last."""
-    above: list[str] = []
+def unrepeated(group: Group, names: int) -> Iterator[Row]:
+    """The rows of a group without the names that the row above has too; the last name stays."""
+    above: Row = ()
+    for row in group:
+        same = [row[: n + 1] == above[: n + 1] and n + 1 < names for n in range(names)]
+        yield (*(Cell("") if old else name for name, old in zip(row, same, strict=False)), *row[names:])
+        above = row
+
+
+def on_one_line(text: str) -> str:
+    """Without control characters, which could end a row."""
+    return "".join(" " if unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") else letter for letter in text)
+
+
+def _rows(group: pd.DataFrame, measures: Mapping[str, Measure], module: Tabular) -> Iterator[Row]:
     for _, row in group.groupby([*module.ROW], dropna=False, sort=False):
-        names = [str(row[key].iloc[0]) for key in module.head(group).values()]
-        same = [names[: n + 1] == above[: n + 1] and n + 1 < len(names) for n in range(len(names))]
+        names = [Cell(str(row[key].iloc[0])) for key in module.head(group).values()]
         cells = row.set_index("measure")
-        numbers = [_cell(cells, name, measure) for name, measure in module.measures(group).items()]
-        yield (*(Cell("" if old else name) for name, old in zip(names, same, strict=True)), *numbers)
-        above = names
+        yield (*names, *(_cell(cells, name, measure) for name, measure in measures.items()))
 
 
 def _cell(cells: pd.DataFrame, name: str, measure: Measure) -> Cell:

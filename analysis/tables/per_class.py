@@ -17,7 +17,11 @@ PAGE = SETTING
 GROUP = SETTING
 ROW = ("class",)
 CONTEST = ("class", "metric")
-METRICS = {"f1": Measure("F1"), "epg": Measure("EPG"), "epg_low": Measure("EPG ↓", best="low")}
+METRICS = {
+    "f1": Measure("F1", section="F1"),
+    "epg": Measure("EPG", section="EPG"),
+    "epg_low": Measure("EPG ↓", best="low", section="EPG"),
+}
 
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,6 @@ def figures(
     """Draw the figures of a sweep from its records: PDF, PNG, SVG, and the plotted numbers as CSV."""
     from analysis.figures import FIGURES, save
     from analysis.figures.looks import Look
-    from mgsweep.store.gallery import Gallery
 
     if list_:
         _list(FIGURES)
@@ -46,14 +45,7 @@ def figures(
     chosen, results = _asked(FIGURES, sweep, names, store)
     look = Look(venue, style)
     look.check()
-    folder = out / results.path.name
-    readers: dict[str, Callable[[], DataFrame]] = {
-        "records": partial(_with_classes, results),
-        "stopped": partial(results.frame, stopped=True),
-        "pictures": Gallery(results.path).frame,
-    }
-    frames = {kind: readers[kind]() for kind in {FIGURES[name].reads for name in chosen}}
-    _write_each([partial(save, name, frames[FIGURES[name].reads], folder, look, reference) for name in chosen])
+    _write_each(FIGURES, chosen, results, partial(save, folder=out / results.path.name, look=look, reference=reference))
 
 
 def tables(
@@ -70,8 +62,7 @@ def tables(
         _list(TABLES)
         return
     chosen, results = _asked(TABLES, sweep, names, store)
-    frame = _with_classes(results)
-    _write_each([partial(save, name, frame, out / results.path.name) for name in chosen])
+    _write_each(TABLES, chosen, results, partial(save, folder=out / results.path.name))
 
 
 def gallery(
@@ -100,16 +91,6 @@ def gallery(
     console.print(f"pictures of {made} trials. Next: mgsweep figures {plan.name} gallery", markup=False, soft_wrap=True)
 
 
-def _with_classes(results: Store) -> DataFrame:
-    """The records, which number the classes; their names come with the pictures."""
-    from mgsweep.store.gallery import Gallery
-
-    frame, hung = results.frame(), Gallery(results.path)
-    firsts = frame.groupby("dataset")["id"].first()
-    frame.attrs["classes"] = {name: hung.classes(first) for name, first in firsts.items()}
-    return frame
-
-
 def _asked(
     registry: Mapping[str, Line], sweep: str | None, names: Sequence[str] | None, store: Path
 ) -> tuple[list[str], Store]:
@@ -125,14 +106,23 @@ def _list(registry: Mapping[str, Line]) -> None:
     show([{"name": line.name, "shows": line.shows, "needs": line.needs} for line in registry.values()])
 
 
-def _write_each(kinds: Iterable[Callable[[], list[Path]]]) -> None:
-    """Write them, and say which files there are now and which there cannot be."""
+def _write_each(
+    registry: Mapping[str, Line], chosen: Sequence[str], results: Store, save: Callable[[str, DataFrame], list[Path]]
+) -> None:
+    """Write them, and say which files there are now and which there cannot be. One kind of rows is read at a time."""
+    from analysis.records import read
+
+    for kind in dict.fromkeys(registry[name].reads for name in chosen):
+        _write([name for name in chosen if registry[name].reads == kind], read(results, kind), save)
+
+
+def _write(names: Iterable[str], frame: DataFrame, save: Callable[[str, DataFrame], list[Path]]) -> None:
     from analysis.outputs import NothingToDraw
     from mgsweep.screen import console
 
-    for save in kinds:
+    for name in names:
         try:
-            for path in save():
+            for path in save(name, frame):
                 console.print(str(path), markup=False, soft_wrap=True)
         except NothingToDraw as nothing:  # a sweep need not hold the data of everything
             console.print(str(nothing), style="dim", markup=False, soft_wrap=True)

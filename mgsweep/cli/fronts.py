@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 MANY = 1000
 """Records that are read for this in one look, of all sweeps together: about a second's work. The rest is named."""
 
-COLUMNS = (
-    "id", "dataset", "parent", "loss", "attribution", "depth", "epoch", "split",
-    "probe_attribution", "probe_depth", "f1", "accuracy", "seconds", "started",
-)  # fmt: skip
 WIDTH, HEIGHT = 14, 2
 """Of a curve, in characters."""
 
@@ -54,9 +50,9 @@ def _goals(store: Store) -> Goals | None:
 
 
 def _rows(store: Store, goals: Goals) -> Iterator[dict[str, Any]]:
-    from analysis.progress import progress
+    from analysis.progress import READ, progress
 
-    columns = [*dict.fromkeys([*COLUMNS, *goals.objectives, *goals.constraints])]
+    columns = [*dict.fromkeys([*READ, *goals.objectives, *goals.constraints])]
     for dataset, page in store.frame(stopped=True, columns=columns).groupby("dataset"):
         told = progress(page, goals.objectives, goals.constraints)
         if len(told) and told["hypervolume"].iloc[-1] > 0:

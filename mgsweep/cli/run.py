@@ -258,10 +258,11 @@ def _print_front(search: Search, results: Store) -> None:
 
 
 def _print_gains(results: Store) -> None:
+    from analysis.records import read
     from analysis.selection import gains
     from mgsweep.screen import percent, show
 
-    found = gains(results.frame())
+    found = gains(read(results, "records"))
     by, title = ("accuracy", "accuracy") if found["accuracy_val"].notna().any() else ("f1", "F1")
     if len(found):
         show(

@@ -166,7 +166,10 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[list[dict[
             object_store_memory=100 * 2**20 if private else None,  # nothing of size passes through it
         )
     except (ConnectionError, RuntimeError) as error:
-        raise InvalidInput.of(f"cannot use the cluster: {error}", where="--address", key=str(address)) from None
+        asked = (
+            "" if os.environ.get("RAY_AUTH_MODE") == "token" else "; if it asks for a token, set RAY_AUTH_MODE=token"
+        )
+        raise InvalidInput.of(f"cannot use the cluster: {error}{asked}", where="--address", key=str(address)) from None
     try:
         yield [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:

@@ -63,9 +63,9 @@ def execute(
     memory: Mapping[str, Any] = NO_SAVING,
     over: int = 0,
 ) -> Generator[Row]:
-    """Train a trial, yielding the last row of every epoch once that epoch is safe on disk, with the epoch's seconds.
+    """Train a trial, yielding the scores and seconds of every epoch once that epoch is safe on disk.
 
-    The last one that is yielded has `published` set: the record is there, and the trial is done.
+    The last that are yielded have `published` set: the record is there, the trial done, and they are its best epoch's.
 
     Args:
         training: makes the epochs. Orchestration is measured with one that replays recorded curves.
@@ -115,9 +115,9 @@ def _epochs(trial: Trial, places: Places, store: Store, lease: Lease, train: par
         else:
             _save(trial, store, epoch.state, records, members)
         members = set(epoch.state.members)
-        log.info("epoch %d: %s", epoch.number, _summary(epoch.rows[-1]))
-        row = {"epoch": epoch.state.epoch, **_summary(epoch.rows[-1]), "seconds": _seconds(epoch.rows)}
-        yield {**row, "published": done}
+        scores = _scores(trial, records, best_epoch(records) if done else epoch.number)
+        log.info("epoch %d: %s", epoch.number, scores)
+        yield {"epoch": epoch.state.epoch, **scores, "seconds": _seconds(epoch.rows), "published": done}
     if not done:
         lease.check()
         _publish(trial, store, records, members)
@@ -216,8 +216,13 @@ def _save(trial: Trial, store: Store, state: State, records: list[Row], before: 
     store.drop(trial.id, store.kept(trial.id) - state.members.keys() - before)
 
 
-def _summary(row: Row) -> Row:
-    return {key: row[key] for key in ("split", "f1", "epg", "iou", "seconds") if row.get(key) is not None}
+def _scores(trial: Trial, records: list[Row], number: int) -> Row:
+    """What is told of an epoch: its validation, for test is not what anybody should choose by, at the own probe."""
+    own = (trial.attribution, trial.depth)
+    validated = [row for row in records if (row["epoch"], row["split"]) == (number, "val")]
+    at_own = [row for row in validated if (row["probe_attribution"], row["probe_depth"]) == own]
+    row = (at_own or validated)[0]
+    return {key: row[key] for key in ("split", "f1", "epg", "iou") if row.get(key) is not None}
 
 
 def _seconds(rows: Iterable[Row]) -> float:

@@ -62,8 +62,8 @@ def slots(wanted: Resources, nodes: Iterable[Mapping[str, float]]) -> int:
 
 
 def _fit(wanted: Resources, node: Mapping[str, float]) -> int:
-    gpus = node.get("GPU", 0) // wanted.gpu if wanted.gpu else float("inf")
-    return int(min(node.get("CPU", 0) // wanted.cpu, gpus))
+    of_gpu = node.get("GPU", 0) / wanted.gpu if wanted.gpu else float("inf")
+    return int(min(node.get("CPU", 0) / wanted.cpu, of_gpu) + 1e-9)  # 1 // 0.2 is 4
 
 
 def no_room(wanted: Resources, nodes: Collection[Mapping[str, float]]) -> Problem:

@@ -45,7 +45,7 @@ class Asked(Part):
         Raises:
             Damaged: the plan cannot be trusted, or is not there.
         """
-        return set(self._files.read_table("plan.parquet", "plan", ("id",))["id"].to_pylist())
+        return {row["id"] for row in self._files.read_table("plan.parquet", "plan", ("id",)).to_pylist()}
 
     def _asked_before(self) -> list[dict[str, Any]]:
         try:

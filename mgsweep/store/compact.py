@@ -40,13 +40,13 @@ class Compacted:
         """Whether it has the record of a trial, whose own file now has this stamp, or is not there."""
         return trial_id in self.stamps and self.stamps[trial_id] == stamp
 
-    def table(self, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
-        """All its rows, sorted by trial.
+    def table(self, columns: Sequence[str] = SCHEMA.names, where: pc.Expression | None = None) -> pa.Table:
+        """All its rows, or some, sorted by trial.
 
         Raises:
             Damaged: it cannot be decoded.
         """
-        return self._trusted(lambda: tables.from_bytes(self.content, _SEAL, columns), columns)
+        return self._trusted(lambda: tables.from_bytes(self.content, _SEAL, columns, where), columns)
 
     def record(self, trial_id: str, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
         """The rows of one trial; the columns must hold the id.

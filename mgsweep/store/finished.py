@@ -71,13 +71,12 @@ class Finished(Part):
 
     def select(self, columns: Sequence[str], split: str) -> list[dict[str, Any]]:
         """Some columns, the id and the split among them, of every row of a split. Says which records are left out."""
-        rows = self._records.table(columns)
-        chosen: list[dict[str, Any]] = rows.filter(pc.equal(rows["split"], split)).to_pylist()
+        chosen: list[dict[str, Any]] = self._records.table(columns, pc.field("split") == split).to_pylist()
         return chosen
 
-    def table(self, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
-        """All records, for Arrow, or some of their columns, `id` among them."""
-        return pa.concat_tables([records.table(columns) for records in self._everywhere()])
+    def table(self, columns: Sequence[str] = SCHEMA.names, where: pc.Expression | None = None) -> pa.Table:
+        """All records, for Arrow, or some columns, `id` among them, of some rows."""
+        return pa.concat_tables([records.table(columns, where) for records in self._everywhere()])
 
     def timings(self) -> list[dict[str, Any]]:
         """For every trial that has a record its configuration, `seconds` in all and the last `epoch`."""

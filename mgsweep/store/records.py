@@ -67,9 +67,13 @@ class Records:
                 return holder.record(trial_id, columns)
             raise
 
-    def table(self, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
-        """All records, sorted by id. `columns` must hold the id. Says which records cannot be trusted."""
-        return self._gathered(self._stamps(), columns)
+    def table(self, columns: Sequence[str] = SCHEMA.names, where: pc.Expression | None = None) -> pa.Table:
+        """All records, sorted by id, or the rows `where` something holds. Says which records cannot be trusted.
+
+        Args:
+            columns: those to read: the id, and what `where` looks at, must be among them.
+        """
+        return self._gathered(self._stamps(), columns, where)
 
     def seconds(self) -> float:
         """What all records together took, in seconds, as far as they can be read."""
@@ -94,15 +98,18 @@ class Records:
         columns = ("id", "probe_attribution", "probe_depth")
         return self.table(columns).group_by(columns).aggregate([])
 
-    def _gathered(self, single: Mapping[str, Stamp], columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+    def _gathered(
+        self, single: Mapping[str, Stamp], columns: Sequence[str] = SCHEMA.names, where: pc.Expression | None = None
+    ) -> pa.Table:
         compacted = self._compacted()
         held = {name for name in compacted.stamps if compacted.holds(name, single.get(name))} if compacted else set()
         parts = [table([]).select(columns)]
         if compacted and held:
-            parts.append(compact.only(compacted.table(columns), held, len(compacted.stamps)))
+            parts.append(compact.only(compacted.table(columns, where), held, len(compacted.stamps)))
         for name in sorted(single.keys() - held):
             try:
-                parts.append(self.read(name, columns))
+                rows = self.read(name, columns)
+                parts.append(rows if where is None else rows.filter(where))
             except Damaged as damaged:
                 log.warning(LEFT_OUT, damaged)
         joined = pa.concat_tables(parts)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mgsweep.store.seal import blank, sealed, without_seal
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANY = 10_000
 """Rows from which dictionaries pay."""
@@ -44,15 +48,21 @@ def to_bytes(table: pa.Table, name: str) -> bytes:
     return sealed(before, name, after)
 
 
-def from_bytes(content: bytes, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """The table, or some columns of it. A file without seal is an older one: there, page checksums must do.
+def from_bytes(
+    content: bytes, name: str, columns: Sequence[str] | None = None, where: pc.Expression | None = None
+) -> pa.Table:
+    """The table, or some columns or rows of it. A file without seal is an older one: there, page checksums must do.
 
     Raises:
         ValueError, OSError, pa.ArrowException: it is not as it was written.
     """
     unsealed = without_seal(content, name) is None
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=unsealed)
-    return file.read(None if columns is None else list(columns), use_threads=file.metadata.num_rows > MANY)
+    wanted = None if columns is None else list(columns)
+    if where is not None and file.num_row_groups:  # what is not wanted is never there all at once
+        groups = (file.read_row_group(number, wanted) for number in range(file.num_row_groups))
+        return pa.concat_tables(group.filter(where) for group in groups)
+    return file.read(wanted, use_threads=file.metadata.num_rows > MANY)
 
 
 def only(content: bytes, columns: Sequence[str], trial_id: str) -> pa.Table:
@@ -66,6 +76,13 @@ def only(content: bytes, columns: Sequence[str], trial_id: str) -> pa.Table:
 def _may_hold(group: pq.RowGroupMetaData, trial_id: str) -> bool:
     ids = next(group.column(n) for n in range(group.num_columns) if group.column(n).path_in_schema == "id").statistics
     return ids is None or not ids.has_min_max or ids.min <= trial_id <= ids.max
+
+
+def to_pandas(rows: pa.Table, categories: bool = False) -> pd.DataFrame:
+    """The rows for pandas, text as categories or not. Uses the table up: nothing of a million rows is there twice."""
+    frame: pd.DataFrame = rows.to_pandas(strings_to_categorical=categories, self_destruct=True)
+    pa.default_memory_pool().release_unused()
+    return frame
 
 
 def metadata(content: bytes) -> dict[bytes, bytes]:

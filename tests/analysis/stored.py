@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.report.html import unpacked
 from analysis.report.results import Results
 from analysis.selection import PROBE
 from mgsweep.store import Store
 from mgsweep.store.columns import SCHEMA
-from mgsweep.trial import CONFIG
+from mgsweep.trial import CONFIG, Trial
 
 HOSTILE = "<script>alert(1)</script></title><img src=x onerror=alert(1)>{{7*7}}\n\N{GRINNING FACE}%{x}<b>" + "x" * 300
 
@@ -75,3 +76,30 @@ def renamed(rows: pd.DataFrame) -> pd.DataFrame:
     """With names that try to be markup, wherever a foreign store could bring some."""
     hostile = {key: rows[key].where(rows[key] != rows[key].iloc[-1], HOSTILE + key) for key in ("loss", "model")}
     return rows.assign(**hostile, dataset=HOSTILE, host=HOSTILE, device=HOSTILE, mgsweep_version=HOSTILE)
+
+
+def run_of(trial: Trial, store: Store, epochs: int = 2, commit: bool = True) -> None:
+    """Put a trial's record into the store, or else its state after so many epochs."""
+    rows = [
+        {"sweep": "demo", "id": trial.id, **trial.to_row(), "epoch": epoch, "split": split, "f1": 0.5, "epg": 0.25,
+         "probe_attribution": "bcos", "probe_depth": "input", "seconds": 1.0}
+        for epoch, split in product(range(1, epochs + 1), ("val", "test"))
+    ]  # fmt: skip
+    if commit:
+        store.commit(trial.id, rows)
+    else:
+        store.save(trial.id, b"state", rows)
+
+
+BASELINE = Trial(dataset="shapes", model="bcos")
+GUIDED = Trial(
+    dataset="shapes", model="bcos", attribution="bcos", depth="input", loss="energy", lambda_loc=1e-3,
+    parent=BASELINE.id,
+)  # fmt: skip
+
+
+def told(path: Path, part: str = "data") -> dict[str, object]:
+    """What a report's file was packed with."""
+    text = path.read_text().partition(f'<script id="{part}" type="application/octet-stream">')[2].partition("<")[0]
+    found: dict[str, object] = unpacked(text)
+    return found

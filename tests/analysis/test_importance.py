@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-
-from analysis.importance import MOST_LEVELS, importance, importances
+from importance import MOST_LEVELS, importance
 
 
 def trials(count: int = 200) -> pd.DataFrame:
@@ -33,7 +32,7 @@ def by_least_squares(values: np.ndarray, levels: np.ndarray) -> float:
 
 def test_shares_are_those_of_least_squares() -> None:
     frame = trials()
-    found = importances(frame, ["loss", "lambda_loc", "seed"], ["score"])["score"]
+    found = {axis: importance(frame["score"], frame[axis]) for axis in ("loss", "lambda_loc", "seed")}
     values = frame["score"].to_numpy()
     edges = np.quantile(frame["lambda_loc"], np.linspace(0, 1, MOST_LEVELS + 1)[1:-1])
     assert found["loss"] == pytest.approx(by_least_squares(values, frame["loss"].to_numpy()), abs=1e-9)

@@ -1,13 +1,8 @@
-"""What the report's page is made from: its frames against plain loops, its commands against the plan, its policy."""
+"""What the report's page is made from: its frames against plain loops, its commands against the plan."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 import shlex
-from html.parser import HTMLParser
-from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -15,21 +10,16 @@ import pytest
 import synthetic
 from stored import HOSTILE, planned, renamed, results
 
-from analysis import report
-from analysis.importance import importance
 from analysis.pareto import hypervolume
 from analysis.progress import progress
-from analysis.report import frames, html
+from analysis.report import frames
 from analysis.report.commands import commands
 from analysis.report.content import content
-from analysis.selection import CELL, METRICS, baselines, fronts, gains, measurements
-from mgsweep.errors import InvalidInput
+from analysis.selection import CELL, baselines, fronts, gains, measurements
 from mgsweep.pareto import Goals
 from mgsweep.plan import load
 from mgsweep.plan.arguments import select
 from mgsweep.plan.axes import SHARED
-from mgsweep.store import Store
-from mgsweep.trial import Trial
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,7 +110,7 @@ def test_what_a_baseline_shares_is_what_a_plan_shares() -> None:
     assert frames.SHARED == SHARED
 
 
-# Progress and importances
+# Progress
 
 
 def ended(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, object]]]:
@@ -153,17 +143,6 @@ def test_the_course_is_over_what_the_sweep_searches_for() -> None:
     expected = progress(left.assign(stopped=left["id"] == plan[-2]["id"]), goals.objectives, goals.constraints)
     assert made["courses"][0]["hypervolume"] == pytest.approx(list(expected["hypervolume"]), rel=1e-3)
     assert made["goals"] == {"names": ["IoU", "seconds"], "share": False, "constrained": True}
-
-
-def test_importances_are_of_the_guided_trials_that_ended() -> None:
-    rows, plan = ended(synthetic.store())
-    made = content(results(rows, plan), "mgsweep run x.yaml", live=False)
-    shown = shown_at(rows).merge(rows.drop_duplicates("id")[["id", *frames.AXES]], on="id")
-    shown = shown[(shown["loss"] != "none") & (shown["id"] != plan[-1]["id"])]
-    axes = [axis["key"] for axis in made["axes"]]
-    expected = [round(importance(shown["epg_val"], shown[axis]) * 10_000) for axis in axes]
-    assert made["importances"]["epg"] == expected
-    assert axes[expected.index(max(expected))] == "loss"  # as the store was made
 
 
 # Commands
@@ -214,134 +193,3 @@ def test_failures_of_one_cause_are_told_once() -> None:
     failures[plan[3]["id"]] = {"cause": "memory", "error": "", "traceback": None}
     found = content(results(synthetic.small().iloc[:0], plan, failures), "mgsweep run x.yaml", live=True)["failures"]
     assert [(group["cause"], len(group["trials"])) for group in found] == [("bug", 3), ("memory", 1)]
-
-
-# The file
-
-
-class Parts(HTMLParser):
-    """Scripts, styles and everything that could load or run something."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scripts, self.styles, self.policy, self.suspects, self.titles = [], [], "", [], []
-        self._into: list[str] | None = None
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        if given.get("http-equiv") == "Content-Security-Policy":
-            self.policy = given["content"] or ""
-        # What is not JavaScript is data and does not run.
-        self._into = {"style": self.styles, "title": self.titles}.get(tag)
-        if tag == "script" and "type" not in given:
-            self._into = self.scripts
-        self.suspects += [key for key in given if key.startswith("on") or key in ("src", "style")]
-        self.suspects += [
-            url for key in ("href", "action") if (url := given.get(key) or "") and not url.startswith("#")
-        ]
-
-    def handle_data(self, text: str) -> None:
-        if self._into is not None:
-            self._into.append(text)
-        self._into = None
-
-
-def test_the_policy_lets_run_what_is_in_the_page_and_nothing_else() -> None:
-    parts = Parts()
-    parts.feed(html.page(made(renamed(synthetic.small()))).decode())
-    assert len(parts.scripts) == len(html.SCRIPTS) + 1
-    allowed = {
-        name: set(words.split()) for name, _, words in (part.strip().partition(" ") for part in parts.policy.split(";"))
-    }
-    assert allowed["default-src"] == {"'none'"}
-    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in parts.scripts}
-    assert allowed["script-src"] == hashes
-    assert not any("unsafe" in word for words in allowed.values() for word in words)
-    assert parts.suspects == []
-    assert "".join(parts.titles) == "made_up · mgsweep"
-
-
-def test_names_are_nowhere_in_the_page_as_they_are() -> None:
-    rows = renamed(synthetic.small())
-    page = html.page(content(results(rows, name=HOSTILE, text=HOSTILE), HOSTILE, live=False)).decode()
-    assert HOSTILE not in page
-    assert "<script>alert(1)" not in page
-
-
-def test_what_is_packed_comes_back() -> None:
-    told = made(renamed(synthetic.small()))
-    assert html.unpacked(html.packed(told)) == json.loads(json.dumps(told))
-
-
-def test_without_plotly_the_message_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InvalidInput, match=r"pip install 'mgsweep\[report\]'"):
-        html.plotly()
-
-
-# From a store
-
-
-def run_of(trial: Trial, store: Store, epochs: int = 2, commit: bool = True) -> None:
-    rows = [
-        {"sweep": "demo", "id": trial.id, **trial.to_row(), "epoch": epoch, "split": split, "f1": 0.5, "epg": 0.25,
-         "probe_attribution": "bcos", "probe_depth": "input", "seconds": 1.0}
-        for epoch, split in product(range(1, epochs + 1), ("val", "test"))
-    ]  # fmt: skip
-    if commit:
-        store.commit(trial.id, rows)
-    else:
-        store.save(trial.id, b"state", rows)
-
-
-BASELINE = Trial(dataset="shapes", model="bcos")
-GUIDED = Trial(
-    dataset="shapes", model="bcos", attribution="bcos", depth="input", loss="energy", lambda_loc=1e-3,
-    parent=BASELINE.id,
-)  # fmt: skip
-
-
-def told(path: Path, part: str = "data") -> dict[str, object]:
-    text = path.read_text().partition(f'<script id="{part}" type="application/octet-stream">')[2].partition("<")[0]
-    found: dict[str, object] = html.unpacked(text)
-    return found
-
-
-def test_a_page_from_a_store_shows_unfinished_trials_too(tmp_path: Path) -> None:
-    store = Store(tmp_path / "demo")
-    store.begin("name: demo\n", [BASELINE, GUIDED])
-    run_of(BASELINE, store)
-    run_of(GUIDED, store, epochs=1, commit=False)
-    path, active = report.write(store, "mgsweep run demo.yaml", tmp_path / "out", live=True)
-    assert (path, active) == (tmp_path / "out" / "demo.html", True)
-    data = told(path)
-    assert [data["states"][code] for code in data["trials"]["state"]] == ["done", "interrupted"]
-    assert data["trials"]["epochs_done"] == [2, 1]
-    assert data["live"] is True
-    assert data["text"] == "name: demo\n"
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["demo.html"]
-    assert set(METRICS) > {metric["key"] for metric in data["metrics"]} == {"f1", "epg"}
-
-
-def test_watching_ends_with_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path / "demo")
-    store.begin("name: demo\n", [BASELINE, GUIDED])
-    run_of(BASELINE, store)
-    monkeypatch.setattr("time.sleep", lambda seconds: run_of(GUIDED, store))
-    states = [told(path)["live"] for path in report.watch(store, "mgsweep run demo.yaml", tmp_path)]
-    assert states == [True, False]
-
-
-def test_who_stops_watching_leaves_a_page_that_does_not_wait(tmp_path: Path) -> None:
-    store = Store(tmp_path / "demo")
-    store.begin("name: demo\n", [BASELINE])
-    pages = report.watch(store, "mgsweep run demo.yaml", tmp_path)
-    path = next(pages)
-    assert told(path)["live"] is True
-    pages.close()
-    assert told(path)["live"] is False
-
-
-def test_an_empty_store_makes_a_page(tmp_path: Path) -> None:
-    path, _ = report.write(Store(tmp_path / "nothing"), "mgsweep run x.yaml", tmp_path)
-    assert told(path)["trials"]["id"] == []

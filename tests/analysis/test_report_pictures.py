@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import synthetic
-from stored import hung, results
-from test_report import BASELINE, GUIDED, run_of, told
+from stored import BASELINE, GUIDED, hung, results, run_of, told
 
 from analysis import report
 from analysis.figures.maps import COLORS, relative

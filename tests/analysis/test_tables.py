@@ -15,8 +15,10 @@ from synthetic import LOSSES, grouped, small, store, with_classes
 from analysis.figures import FIGURES
 from analysis.outputs import NothingToDraw, to_csv
 from analysis.pareto import front, hypervolume
-from analysis.tables import TABLES, formats, layout, save
+from analysis.tables import TABLES, layout, save
+from analysis.tables.latex import latex
 from analysis.tables.layout import Cell, Measure, Table
+from analysis.tables.markdown import markdown
 
 HOSTILE = ("=cmd()|'/c calc'!A1 \\input{x} $x_1$ 100% & <script>alert(1)</script> \N{GRINNING FACE} ../../\n| a" * 9)[
     :300
@@ -120,6 +122,14 @@ def test_per_class_from_counts() -> None:
     assert [row[0] for row in printed("per-class", named)[:2]] == ["cat", "dog"]
 
 
+def test_metrics_of_classes_are_sections() -> None:
+    module = TABLES["per-class"].load()
+    table = layout.table(module, module.data(FRAME["per-class"].query("depth != 'mid2' and depth != 'final'")))
+    [start] = table.sections
+    assert {title.rpartition(" ")[2] for title in table.titles[1:start]} == {"F1"}
+    assert {title.rpartition(" ")[2] for title in table.titles[start:]} == {"EPG"}
+
+
 def test_groups_have_two_columns_for_each_task() -> None:
     module = TABLES["groups"].load()
     data = module.data(grouped())
@@ -190,18 +200,16 @@ ALLOWED = {
         "end",
         "centering",
         "small",
-        "shortstack",
-        "caption",
-        "label",
-        "toprule",
-        "midrule",
-        "bottomrule",
-        "textbf",
-        "pm",
-        "lambda",
+        "footnotesize",
+        "setlength",
+        "tabcolsep",
+        "linewidth",
+        "extracolsep",
+        "fill",
     ),
-    *("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar"),
-    *("textasciigrave", "times", "leq", "uparrow", "downarrow", "ldots"),
+    *("caption", "label", "ref", "par", "medskip", "clearpage", "toprule", "midrule", "bottomrule", "textbf"),
+    *("textbackslash", "textasciicircum", "textasciitilde", "textless", "textgreater", "textbar", "textasciigrave"),
+    *("pm", "lambda", "times", "leq", "uparrow", "downarrow", "ldots"),
 }
 
 
@@ -213,7 +221,7 @@ def test_csv_defuses_formulas_and_leaves_numbers_alone() -> None:
 
 def test_formats_of_a_small_table() -> None:
     table = Table("a_b", 1, ("n|m", "F1 (%) ↑"), (((Cell("x&y"), Cell("1.0 ± 0.1", True)),), ((Cell("z"), Cell("–")),)))
-    assert formats.latex(table, "tab:a").splitlines()[3:] == [
+    assert latex(table, "tab:a").splitlines()[4:] == [
         r"\begin{tabular}{@{}lr@{}}",
         r"\toprule",
         r"n\textbar{}m & F1 (\%)~$\uparrow$ \\",
@@ -227,7 +235,7 @@ def test_formats_of_a_small_table() -> None:
         r"\label{tab:a}",
         r"\end{table}",
     ]
-    assert formats.markdown(table).splitlines() == [
+    assert markdown(table).splitlines() == [
         "| n\\|m | F1 (%) ↑ |",
         "| --- | ---: |",
         "| x\\&y | **1.0 ± 0.1** |",
@@ -237,9 +245,19 @@ def test_formats_of_a_small_table() -> None:
     ]
 
 
+def test_a_name_that_the_row_above_has_is_left_out_but_for_the_last() -> None:
+    rows = (("a", "b", "c"), ("a", "b", "c"), ("a", "d", "c"), ("e", "d", "c"))
+    group = tuple(tuple(map(Cell, row)) for row in rows)
+    shown = [[cell.text for cell in row] for row in layout.unrepeated(group, 2)]
+    assert shown == [["a", "b", "c"], ["", "b", "c"], ["", "d", "c"], ["e", "d", "c"]]
+    table = Table("", 2, ("n", "m", "F1"), (group,))
+    assert "| a | b | c |\n|  | b | c |" in markdown(table)
+    assert "a & b & c \\\\\n & b & c" in latex(table, "tab:a")
+
+
 @pytest.mark.parametrize("letter", '\\{}$&#_%^~<>|`"')
 def test_latex_specials_are_letters(letter: str) -> None:
-    cell = formats.latex(Table("", 1, ("t",), (((Cell(f"a{letter}b"),),),)), "tab:a").splitlines()[7]
+    cell = latex(Table("", 1, ("t",), (((Cell(f"a{letter}b"),),),)), "tab:a").splitlines()[8]
     name = cell.removesuffix(" \\\\")
     assert re.fullmatch(r"a(\\[{}$&#_%]|\\[a-z]+\{\}|'')b", name), name
 

@@ -262,6 +262,10 @@ def test_room_for_trials() -> None:
     assert preflight.slots(Resources(cpu=1), [small]) == 2
     assert preflight.slots(Resources(cpu=1, gpu=0.5), [small, large]) == 6
     assert preflight.slots(Resources(cpu=1, gpu=2), [large, large]) == 2
+    assert [preflight.slots(Resources(cpu=0.1, gpu=share), [{"CPU": 1.0, "GPU": 1.0}]) for share in (0.1, 0.2)] == [
+        10,
+        5,
+    ]
     assert preflight.slots(Resources(gpu=4), [large, large]) == 0
     assert str(preflight.no_room(Resources(gpu=4), [small, large])) == (
         "resources.gpu: a trial asks for 4, the largest node has 3"

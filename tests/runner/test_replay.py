@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 from chaos import Silent
-from replay import Mishap, Replay, plan
+from replay import Mishap, Replay, plan, row_of
 
 from mgsweep import runner
+from mgsweep.best import best_epoch
 from mgsweep.plan import Plan
 from mgsweep.runner import Outcome, Places, cluster, local
 from mgsweep.runner.execution import execute
@@ -64,6 +65,18 @@ def test_the_last_epoch_is_safe_in_the_record_and_nowhere_else(tmp_path: Path, m
     rows = [(row["published"], store.is_done(trial)) for row in execute(trial, Places(store.path), training=Replay())]
     assert rows == [(False, False), (False, False), (True, True)]
     assert saved == [trial.id] * 2
+
+
+def test_what_is_told_is_validation_and_in_the_end_that_of_the_best_epoch(tmp_path: Path) -> None:
+    baseline, child = plan(2, epochs=5).trials
+    store = Store(tmp_path / "store")
+    list(execute(baseline, Places(store.path), training=Replay()))
+    told = list(execute(child, Places(store.path), training=Replay()))
+    validated = [row_of(child, epoch, "val") for epoch in range(1, 6)]
+    assert [(row["f1"], row["epg"]) for row in told[:5]] == [(row["f1"], row["epg"]) for row in validated]
+    best = validated[best_epoch(validated) - 1]
+    assert (told[-1]["f1"], told[-1]["epg"], told[-1]["published"]) == (best["f1"], best["epg"], True)
+    assert {row["split"] for row in told} == {"val"}
 
 
 def test_what_was_acknowledged_is_stored_and_a_bug_harms_only_its_trial(tmp_path: Path) -> None:

@@ -54,15 +54,25 @@ window.mg = {};
     return code == null ? (key === "loss" ? "Baseline" : NONE) : mg.axis(key).labels[code];
   };
 
+  const words = (trial, axes) => {
+    const told = axes
+      .filter(({ key }) => mg.trials[key][trial] != null)
+      .map((axis) => (axis.numeric ? `${axis.label} ${mg.label(trial, axis.key)}` : mg.label(trial, axis.key)));
+    return mg.trials.baseline[trial] ? [...told, "Baseline"] : told;
+  };
+
   // A run in a few words: what tells it from the others, usual settings aside.
   mg.name = (trial) => {
-    const told = ({ key, usual }) => mg.trials[key][trial] != null && mg.trials[key][trial] !== usual;
-    const words = mg.axes.filter(told).map((axis) => {
-      const written = mg.label(trial, axis.key);
-      return axis.numeric ? `${axis.label} ${written}` : written;
-    });
-    if (mg.trials.baseline[trial]) words.push("Baseline");
-    return words.join(" · ") || mg.trials.id[trial];
+    const unusual = mg.axes.filter(({ key, usual }) => mg.trials[key][trial] !== usual);
+    return words(trial, unusual).join(" · ") || mg.trials.id[trial];
+  };
+
+  // A run in the words that tell it from those that it is compared with: usual settings only if it has no other.
+  mg.apart = (trial, compared) => {
+    const differing = mg.axes.filter(({ key }) => new Set(compared.map((other) => mg.trials[key][other])).size > 1);
+    const unusual = differing.filter(({ key, usual }) => mg.trials[key][trial] !== usual);
+    const told = [unusual, differing].map((axes) => words(trial, axes)).find(({ length }) => length);
+    return told ?? [mg.trials.id[trial]];
   };
 
   mg.state = (trial) => mg.data.states[mg.trials.state[trial]];

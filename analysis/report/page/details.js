@@ -48,7 +48,7 @@
                 "li",
                 {},
                 mg.dot(colorOf(trial, number, selected.length)),
-                mg.element("span", { class: "name", title: mg.name(trial) }, mg.name(trial)),
+                mg.element("span", { class: "name", title: mg.name(trial) }, mg.apart(trial, selected).join(" · ")),
                 mg.element(
                   "button",
                   {

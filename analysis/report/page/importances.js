@@ -8,12 +8,15 @@
   const COLORS = ["--text", "--line"]; // no colour of the data
   const plot = document.getElementById("slices");
   let points = []; // of each trace: the runs
+  let shares = new Map(); // of each axis: its importance for each metric
 
-  mg.importanceShown = () =>
-    mg.axes.length &&
-    Object.values(mg.data.importances)
-      .flat()
-      .some((share) => share != null);
+  // Whether there is something to tell, filters aside.
+  mg.importanceShown = () => {
+    const trials = ended([...mg.trials.id.keys()]);
+    return mg.axes.some((axis) => mg.data.metrics.some((metric) => mg.importance(trials, metric, axis) != null));
+  };
+  const ended = (trials) =>
+    trials.filter((trial) => !mg.trials.baseline[trial] && ["done", "stopped"].includes(mg.state(trial)));
 
   mg.startImportances = () => {
     if (!mg.importanceShown()) return;
@@ -31,19 +34,21 @@
 
   const columns = () => Math.max(1, Math.min(MOST_SLICES, Math.floor(plot.clientWidth / 210)));
   const metrics = () => [...new Set([mg.chosen("y"), mg.chosen("x")])].map(mg.metric).filter(Boolean);
-  const shareOf = (metric, axis) => mg.data.importances[metric.key][mg.axes.indexOf(axis)];
 
   // The most important first, by the metric it matters to most.
   const ranked = () => {
-    const most = (axis) => Math.max(...metrics().map((metric) => shareOf(metric, axis) ?? -1));
+    const most = (axis) => Math.max(...shares.get(axis).map((share) => share ?? -1));
     return [...mg.axes].sort((a, b) => most(b) - most(a));
   };
 
   const draw = () => {
+    const counted = ended(runs());
+    const shareOf = (axis) => metrics().map((metric) => mg.importance(counted, metric, axis));
+    shares = new Map(mg.axes.map((axis) => [axis, shareOf(axis)]));
     mg.fill("shares", key(), ranked().map(bars));
     const left = mg.axes.length - Math.min(MOST_SLICES, mg.axes.length);
     document.getElementById("shares-note").textContent = [
-      "Share of the variance on validation that the axis accounts for alone (adjusted R²), over all guided runs that ended, each at the epoch it is shown by.",
+      `Share of the variance on validation that the axis accounts for alone (adjusted R²), among the ${mg.number(counted.length)} guided runs in view that ended, each at the epoch it is shown by.`,
       left ? `The ${left} least are not drawn.` : "",
       every(runs()) > 1 ? `One in ${every(runs())} runs is drawn, medians are of all.` : "",
     ]
@@ -67,11 +72,11 @@
       mg.element(
         "div",
         {},
-        metrics().map((metric, number) => {
-          const [share, bar] = [shareOf(metric, axis), mg.element("div", { class: "bar" })];
-          bar.style.width = `${(100 * (share ?? 0)) / mg.data.scale}%`;
+        shares.get(axis).map((share, number) => {
+          const bar = mg.element("div", { class: "bar" });
+          bar.style.width = `${100 * (share ?? 0)}%`;
           bar.style.background = `var(${COLORS[number]})`;
-          const written = share == null ? "–" : `${Math.round((100 * share) / mg.data.scale)} %`;
+          const written = share == null ? "–" : `${Math.round(100 * share)} %`;
           return mg.element(
             "div",
             { class: "share-bar" },

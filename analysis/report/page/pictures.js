@@ -45,11 +45,13 @@
     const guided = selected.filter((trial) => !mg.trials.baseline[trial]).slice(-MOST_COMPARED);
     const probe = of(last)[0]?.probe;
     const start = of(mg.trials.parent[last]).filter((map) => map.probe === probe);
-    const shown = guided.map((trial) => column(mg.name(trial), of(trial), guided.length > 1 ? trial : null));
-    if (guided.length === 1) shown[0].name = "This run";
+    const shown =
+      guided.length === 1
+        ? [column("This run", of(last))]
+        : guided.map((trial) => ({ ...column(mg.name(trial), of(trial)), trial, words: mg.apart(trial, guided) }));
     return [...(start.length ? [column("Baseline", start)] : []), ...shown].filter(({ maps }) => maps.length);
   };
-  const column = (name, maps, trial = null) => ({ name, maps, trial });
+  const column = (name, maps) => ({ name, maps, words: [name] });
 
   const grid = (images, columns, rows) => {
     const cells = rows.flatMap((row) => [
@@ -60,15 +62,15 @@
         return map ? picture(images[row], map.src, `${mg.percent(map.epg)} %`, told, detail(map)) : mg.element("span");
       }),
     ]);
-    const made = mg.element("div", { class: "map-grid" }, ["Image", ...columns].map(heading), cells);
+    const made = mg.element("div", { class: "map-grid" }, [column("Image", []), ...columns].map(heading), cells);
     made.style.gridTemplateColumns = `repeat(${columns.length + 1}, minmax(0, 1fr))`;
     return made;
   };
 
-  const heading = (column) => {
-    if (column === "Image") return mg.element("b", {}, "Image");
-    const dot = column.trial == null ? null : mg.dot(mg.colorOfSelected(column.trial));
-    return mg.element("b", { title: column.name }, dot, column.name);
+  const heading = ({ name, trial, words }) => {
+    const dot = trial == null ? null : mg.dot(mg.colorOfSelected(trial));
+    const lines = words.map((word) => mg.element("span", { class: "word" }, mg.short(word)));
+    return mg.element("b", { title: name }, dot, lines);
   };
 
   const detail = ({ epoch, probe, epg, probability }) =>

@@ -14,7 +14,7 @@
     per: null,
     selected: [], // ids; the last one is shown in detail
     epoch: null, // of the point that was clicked
-    sort: null, // [column, 1 or -1]
+    sort: [], // column, 1 or -1
     costBy: null,
     folded: null,
   };

@@ -107,16 +107,16 @@
   };
 
   const sortBy = ({ key, number }) => {
-    const [before, way] = mg.chosen("sort") ?? [];
+    const [before, way] = mg.chosen("sort");
     const first = number ? -1 : 1; // of numbers the largest are looked for
-    mg.choose({ sort: before !== key ? [key, first] : way === first ? [key, -first] : null });
+    mg.choose({ sort: before !== key ? [key, first] : way === first ? [key, -first] : [] });
   };
 
   // Missing values go last, whichever way; equal ones stay in the order of the plan.
   const arrange = () => {
     const shown = mg.shown();
     order = mg.trials.id.map((_, trial) => trial).filter((trial) => shown[trial]);
-    const [key, way] = mg.chosen("sort") ?? [];
+    const [key, way] = mg.chosen("sort");
     const by = columns.find((column) => column.key === key)?.by;
     if (by) {
       const values = new Map(order.map((trial) => [trial, by(trial) ?? null]));

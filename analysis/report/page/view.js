@@ -78,7 +78,7 @@
     return [...groups.values()];
   };
 
-  const panelKeys = () => mg.chosen("panels")?.split(",").filter(mg.axis) ?? [];
+  const panelKeys = () => String(mg.chosen("panels")).split(",").filter(mg.axis);
 
   const panelsOf = (guided, baselines, fronts) => {
     const axes = panelKeys().map(mg.axis);
