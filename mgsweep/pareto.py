@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -90,5 +91,5 @@ def _volume(heights: NDArray[np.float64]) -> float:
     heights = heights[np.argsort(-heights[:, -1])]
     slabs = -np.diff(heights[:, -1], append=0.0)
     if heights.shape[1] == 2:
-        return float(slabs @ np.maximum.accumulate(heights[:, 0]))
-    return float(sum(slab * _volume(heights[: n + 1, :-1]) for n, slab in enumerate(slabs) if slab > 0))
+        return math.fsum(slabs * np.maximum.accumulate(heights[:, 0]))  # `@` rounds as each processor likes
+    return math.fsum(slab * _volume(heights[: n + 1, :-1]) for n, slab in enumerate(slabs) if slab > 0)

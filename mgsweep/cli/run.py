@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -119,7 +119,7 @@ def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits
     """Check everything and run the agenda until it is done or the run is to stop."""
     from mgsweep.mirrors import mirrored
     from mgsweep.runner import Places, preflight
-    from mgsweep.runner.stopping import Stop, leave, signals
+    from mgsweep.runner.stopping import RESUMABLE, Stop, leave, signals
     from mgsweep.screen import Screen, console
 
     places = Places(results.path.resolve(), plan.data, own_weights=plan.weights)
@@ -133,9 +133,13 @@ def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits
             console.print("[yellow]left[/]; every finished epoch is kept", soft_wrap=True)
             leave(code)
 
+        def on_death() -> None:
+            console.print("[red]Ray has died on this machine[/]; the same command goes on from where it was")
+            at_once(RESUMABLE)
+
         with signals(stop, way.grace, lambda text: console.print(f"[yellow]{text}[/]", soft_wrap=True), at_once):
             with mirrored(screen, plan.name, outlets, lambda text: console.print(text, markup=False)) as listener:
-                outcome = _run_on(plan, agenda, places, listener, way, stop, limits)
+                outcome = _run_on(plan, agenda, places, listener, way, stop, limits, on_death)
                 listener.ended(outcome)
             return outcome
 
@@ -150,7 +154,14 @@ def _outlets(plan: Plan, mirrors: tuple[str, ...]) -> list[Outlet]:
 
 
 def _run_on(
-    plan: Plan, agenda: Agenda, places: Places, listener: Listener, way: Way, stop: Stop, limits: Limits
+    plan: Plan,
+    agenda: Agenda,
+    places: Places,
+    listener: Listener,
+    way: Way,
+    stop: Stop,
+    limits: Limits,
+    on_death: Callable[[], None],
 ) -> Outcome:
     if way.local:
         from mgsweep.runner import local as here
@@ -172,6 +183,7 @@ def _run_on(
         limits=limits,
         insecure=way.insecure,
         once_ready=partial(_write_down, plan, agenda, places),
+        on_death=on_death,
     )
 
 

@@ -6,9 +6,12 @@ import logging
 import math
 import os
 import secrets
+import select
 import shutil
 import socket
+import struct
 import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -72,6 +75,7 @@ def run(
     limits: Limits | None = None,
     insecure: bool = False,
     once_ready: Callable[[], None] = lambda: None,
+    on_death: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run what is on the agenda on a cluster.
 
@@ -83,6 +87,7 @@ def run(
         limits: how much the run may use.
         insecure: talk to a cluster on another machine without a token.
         once_ready: called when nothing speaks against running any more, before the first trial.
+        on_death: called when Ray has died on this machine, some seconds before it takes this process with it.
 
     Raises:
         InvalidInput: the cluster cannot be reached, asks for no token, or is private and not one trial fits on it.
@@ -101,7 +106,7 @@ def run(
         # Tune's own choice is one pending trial for a searcher, which would fill the cluster slot by slot.
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(fit + 1, WAITING if address and agenda.foreseen else 0))
         dispatch = Dispatch(agenda, Store(places.results), resources, listener, stop, limits)
-        with _scratch(places.results, SCRATCH) as name, remembering():
+        with _watched(on_death), _scratch(places.results, SCRATCH) as name, remembering():
             # A cluster that can grow does so for a trial that waits.
             at_once = math.inf if address else fit
             tuner(dispatch, places, resources, training or train_on_data, name, at_once).fit()
@@ -122,6 +127,37 @@ def _room(wanted: Resources, nodes: list[dict[str, float]], may_grow: bool) -> i
             raise InvalidInput.of(f"{problem.message}; {advice}", key=problem.key)
         log.warning("%s; waiting for a node to join that has more", problem)
     return fit
+
+
+@contextmanager
+def _watched(on_death: Callable[[], None]) -> Iterator[None]:
+    """Notice when the raylet of this machine dies: Ray then ends the driver without a word and by no exception."""
+    raylet, ended = _raylet(), threading.Event()
+
+    def wait(raylet: int) -> None:
+        select.select([raylet], [], [])
+        os.close(raylet)
+        if not ended.is_set():
+            on_death()
+
+    if raylet is not None:
+        threading.Thread(target=wait, args=[raylet], daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _raylet() -> int | None:
+    """A descriptor of the process by which this driver talks to its node; None where the kernel does not tell."""
+    from ray._private import worker
+
+    name: str = worker._global_node.raylet_socket_name  # type: ignore[attr-defined]
+    with suppress(OSError, AttributeError), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(name)
+        pid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+        return os.pidfd_open(pid)
+    return None
 
 
 @contextmanager

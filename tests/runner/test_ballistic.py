@@ -32,6 +32,21 @@ def test_f10_the_head_of_the_cluster_is_killed(tmp_path: Path) -> None:
     chaos.settle()
 
 
+def test_f10_the_raylet_of_the_driver_is_killed(tmp_path: Path) -> None:
+    """Ray ends the driver some seconds later; before that the user is told, and a batch system to run it again."""
+    chaos = Chaos(tmp_path, epochs=4, delay=0.3)
+    with chaos.begun() as process:
+        chaos.wait_for(2)
+        for pid in processes_of(process.pid):
+            if "/raylet " in _name(pid):
+                os.kill(pid, signal.SIGKILL)
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 75, output
+    assert "Ray has died on this machine; the same command goes on from where it was" in output
+    chaos.delay = 0
+    chaos.settle()
+
+
 def test_f46_messages_that_come_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every event of Ray's servers is held up for up to 50 ms."""
     monkeypatch.setenv("RAY_testing_asio_delay_us", "*=0:50000")
