@@ -218,11 +218,18 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
+"""What flock says where it is not known: Lustre without -o flock, NFS without its lock service, some FUSE."""
+
+
 @contextmanager
 def locked(path: Path, blocking: bool = True) -> Iterator[bool]:
     """Hold an exclusive lock on a file that is created for it; yields whether it was had.
 
     The kernel drops the lock when its process dies, even by SIGKILL, so a lock is never stale.
+
+    Raises:
+        OSError: the file cannot be made, or its file system knows no locks.
     """
     os.makedirs(path.parent, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
@@ -230,6 +237,11 @@ def locked(path: Path, blocking: bool = True) -> Iterator[bool]:
         fcntl.flock(descriptor, fcntl.LOCK_EX if blocking else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         yield False
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            message = "its file system knows no locks (Lustre: mount it with -o flock)"
+            raise OSError(error.errno, message, str(path)) from None
+        raise
     else:
         # The last holder may have removed the file meanwhile: then this is a lock on nothing.
         yield os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path))

@@ -11,15 +11,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
 import voc_folder
 
 from mgsweep.cli.run import _print_gains
-from mgsweep.cli.written import goals_of, scale_of, written
+from mgsweep.cli.written import asked, goals_of
 from mgsweep.pareto import Goals
-from mgsweep.plan import load
+from mgsweep.plan import Plan, load
 from mgsweep.screen import Screen, show
 from mgsweep.store import Store
 from mgsweep.trial import Trial
@@ -167,6 +168,7 @@ def test_a_report_is_one_file_with_commands_that_run(finished: Path, sweep: Path
     watched = mgsweep("report", "tiny", "--store", finished, "--out", tmp_path / "pages", "--watch")
     assert watched.returncode == 0  # nothing is left to wait for
     assert [file.name for file in (tmp_path / "pages").iterdir()] == ["tiny.html"]
+    assert asked(Store(finished / "tiny"), "tiny") == [str(sweep)]
 
 
 def test_a_report_measures_what_its_sweep_searches_for() -> None:
@@ -271,9 +273,54 @@ def test_the_report_and_the_gallery_of_a_scale_are_of_that_scale(sweep: Path, tm
     done = mgsweep("run", sweep, "--local", "--scale", "smoke", "--set", "seed=3", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     results = Store(tmp_path / "results" / "tiny-smoke")
-    assert scale_of("tiny-smoke", written(results)) == ["--scale", "smoke"]
+    assert asked(results, "tiny-smoke") == [str(sweep), "--scale", "smoke"]
     hung = mgsweep("gallery", sweep, "--scale", "smoke", "--images", "3", cwd=tmp_path)
     assert hung.stdout.splitlines()[-1] == "pictures of 3 trials. Next: mgsweep figures tiny-smoke gallery", hung.stderr
     assert mgsweep("gallery", sweep, cwd=tmp_path).returncode == 2  # at full size nothing ran
     (results.path / "sweep.yaml").write_text("name: tiny\n")
-    assert scale_of("tiny-smoke", written(results)) == []
+    assert asked(results, "tiny-smoke") == [str(results.path / "sweep.yaml")]
+
+
+@pytest.fixture
+def nameless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Store]:
+    """A sweep file without a name, with a relative folder of data, and what a run of a scale of it wrote down."""
+    file = tmp_path / "mine" / "tiny.yaml"
+    file.parent.mkdir()
+    file.write_text("scales: {smoke: {epochs: 1}}" + (SWEEP % "photos").replace("name: tiny", ""))
+    results = Store(tmp_path / "results" / "tiny-smoke")
+    planned = load(file, scale="smoke")
+    results.begin(planned.text, planned.trials, planned.source)
+    monkeypatch.chdir(tmp_path / "results")
+    return file, results
+
+
+def plan_of(arguments: list[str]) -> Plan:
+    file, option, scale = arguments
+    assert option == "--scale"
+    return load(file, scale=scale)
+
+
+def test_results_by_their_name_go_on_from_the_file_that_was_run(nameless: tuple[Path, Store]) -> None:
+    file, results = nameless
+    assert asked(results, "tiny-smoke") == [str(file), "--scale", "smoke"]
+    again = plan_of(asked(results, "tiny-smoke"))
+    assert (again.name, list(again.trials)) == ("tiny-smoke", results.planned())
+    assert again.data == {"voc2007": file.parent / "photos"}
+    copy = load(results.path / "sweep.yaml", scale="smoke")
+    results.begin(copy.text, copy.trials, copy.source)  # who runs the copy does not forget the file
+    assert asked(results, "tiny-smoke")[0] == str(file)
+
+
+def test_a_file_below_this_folder_is_named_from_here(nameless: tuple[Path, Store], tmp_path: Path) -> None:
+    """A page may be shown to others, whom the folders above do not concern."""
+    os.chdir(tmp_path)
+    assert asked(nameless[1], "tiny-smoke")[0] == "mine/tiny.yaml"
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda file: file.write_text("name: another")])
+def test_without_that_file_they_go_on_from_its_copy(nameless: tuple[Path, Store], change: Any) -> None:
+    file, results = nameless
+    change(file)
+    assert asked(results, "tiny-smoke") == ["tiny-smoke/sweep.yaml", "--scale", "smoke"]
+    again = plan_of(asked(results, "tiny-smoke"))
+    assert (again.name, list(again.trials)) == ("tiny-smoke", results.planned())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from mgsweep import durable
+from mgsweep.errors import StoreError
+from mgsweep.store import Store
 
 
 def test_writes_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -75,6 +78,24 @@ def test_a_lock_ends_with_its_process_even_by_sigkill(tmp_path: Path) -> None:
     with durable.locked(file, blocking=False) as ours:
         assert ours
         assert durable.is_locked(file)
+
+
+@pytest.mark.parametrize("said", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_where_there_are_no_locks_the_message_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int
+) -> None:
+    """As on Lustre that is mounted without -o flock."""
+    monkeypatch.setattr(fcntl, "flock", lambda fd, how: _raise(OSError(said, os.strerror(said))))
+    with pytest.raises(OSError, match=f"knows no locks .*-o flock.*{tmp_path}/lock"), durable.locked(tmp_path / "lock"):
+        pass
+    with pytest.raises(StoreError, match=r"cannot write results here: .*knows no locks.*choose another --store"):
+        Store(tmp_path / "demo").begin("name: demo", [])
+
+
+def test_another_failure_to_lock_is_told_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", lambda fd, how: _raise(OSError(errno.EIO, "Input/output error")))
+    with pytest.raises(OSError, match="Input/output error"), durable.locked(tmp_path / "lock"):
+        pass
 
 
 def test_looking_for_a_lock_makes_none(tmp_path: Path) -> None:

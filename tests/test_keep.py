@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import test_listings
 from hypothesis import given
@@ -18,10 +20,12 @@ from typer.testing import CliRunner
 
 from mgsweep import durable
 from mgsweep.cli import app
-from mgsweep.errors import InvalidInput
+from mgsweep.errors import InvalidInput, StoreError
 from mgsweep.plan.arguments import shard
 from mgsweep.store import Store
 from mgsweep.store.columns import COLUMNS
+from mgsweep.store.gallery import Gallery
+from mgsweep.store.states import state_of
 from mgsweep.store.verify import verify
 from mgsweep.trial import Trial
 
@@ -30,11 +34,12 @@ store = test_listings.store
 
 @pytest.fixture
 def full(store: Store) -> Store:
-    """The same, with kept weights."""
+    """The same, with kept weights and pictures."""
     for epoch in (2, 4):
         store.keep(BASELINE.id, epoch, b"weights of a baseline")
     for epoch in (5, 10):
         store.keep(DONE.id, epoch, b"weights")
+    Gallery(store.path).hang(DONE.id, [{"id": DONE.id, **DONE.to_row(), "image": n} for n in (1, 2)], ["circle"])
     return store
 
 
@@ -51,7 +56,14 @@ def flawed(store: Store) -> dict[str, str]:
 # verify
 
 
+def test_where_no_sweep_is_nothing_is_verified(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nonexistent"):
+        with pytest.raises(InvalidInput, match=f"{folder}: expected a store with results of at least one sweep"):
+            CliRunner().invoke(app, ["verify", "--store", str(folder)], catch_exceptions=False)
+
+
 def test_verify_finds_nothing_in_a_store_as_it_was_written(full: Store) -> None:
+    full.stop(INTERRUPTED.id)
     assert flawed(full) == {}
     full.compact()
     assert flawed(full) == {}
@@ -65,11 +77,13 @@ def test_verify_finds_nothing_in_a_store_as_it_was_written(full: Store) -> None:
 
 def sealed_files(store: Store) -> Iterator[Path]:
     for name in ("plan.parquet", "compacted.parquet", f"trials/{DONE.id}.parquet", f"checkpoints/{DONE.id}/0005.pt",
-                 f"running/{INTERRUPTED.id}/progress.parquet", f"running/{INTERRUPTED.id}/checkpoint.pt"):  # fmt: skip
+                 f"running/{INTERRUPTED.id}/progress.parquet", f"running/{INTERRUPTED.id}/checkpoint.pt",
+                 f"stopped/{INTERRUPTED.id}.parquet", f"gallery/{DONE.id}.parquet"):  # fmt: skip
         yield store.path / name
 
 
 def test_verify_finds_a_flipped_bit_in_any_file(full: Store) -> None:
+    full.stop(INTERRUPTED.id)
     full.compact()
     for file in sealed_files(full):
         whole = file.read_bytes()
@@ -96,6 +110,12 @@ def test_verify_checks_ids_and_row_keys(full: Store, change: Any, said: str) -> 
     assert name == f"trials/{DONE.id}.parquet"
     assert said in flaw
     assert "1 damaged" in mgsweep("verify", "--store", full.path.parent, code=1)
+
+
+def test_verify_checks_whose_pictures_they_are(full: Store) -> None:
+    Gallery(full.path).hang(DONE.id, [{"id": DONE.id, **INTERRUPTED.to_row(), "image": 1}], ["circle"])
+    ((name, flaw),) = flawed(full).items()
+    assert (name, flaw.endswith(f"is that of {INTERRUPTED.id}")) == (f"gallery/{DONE.id}.parquet", True)
 
 
 # clean
@@ -125,6 +145,29 @@ def test_clean_removes_leftovers_and_never_what_can_be_used(full: Store) -> None
     assert {name: content for name, (_, content) in snapshot(full.path).items()} == {
         name: content for name, (_, content) in before.items()
     }
+
+
+@pytest.mark.parametrize("spoil", [lambda plan: plan.write_bytes(b"torn"), Path.unlink])
+def test_without_its_plan_a_sweep_is_not_cleaned(full: Store, spoil: Any) -> None:
+    """What can be resumed would be of trials in no plan."""
+    durable.place(full.path, "damaged/x").write_bytes(b"old")
+    aged(full)
+    spoil(full.path / "plan.parquet")
+    before = snapshot(full.path)
+    with pytest.raises(StoreError, match=r"plan.parquet: .*; nothing was removed. Run the sweep again"):
+        CliRunner().invoke(app, ["clean", "demo", "--store", str(full.path.parent)], catch_exceptions=False)
+    assert snapshot(full.path) == before
+    full.begin("name: demo", TRIALS)  # as the next run does
+    aged(full)
+    mgsweep("clean", "demo", "--store", full.path.parent)
+    assert INTERRUPTED.id in full.begun()
+    assert not (full.path / "damaged" / "x").exists()
+
+
+def test_an_empty_plan_is_no_lost_one(tmp_path: Path) -> None:
+    """As of a shard that no trial falls into."""
+    Store(tmp_path / "demo").begin("name: demo", [])
+    assert "0 removed" in mgsweep("clean", "demo", "--store", tmp_path)
 
 
 def test_clean_keeps_the_weights_of_the_best_epoch(full: Store) -> None:
@@ -196,6 +239,48 @@ def test_of_two_records_the_first_stays_unless_the_other_measures_more(tmp_path:
     assert len(other.rows(BASELINE.id)) == len(rows(BASELINE, 4))
 
 
+def stopped_and_hung(store: Store) -> Store:
+    """One trial of it done, with pictures, one stopped early."""
+    store.begin("name: demo", TRIALS[:2])
+    store.commit(BASELINE.id, rows(BASELINE, 4))
+    Gallery(store.path).hang(BASELINE.id, [{"id": BASELINE.id, **BASELINE.to_row(), "image": 3}], ["circle"])
+    store.save(DONE.id, b"state", rows(DONE, 2))
+    store.stop(DONE.id)
+    return store
+
+
+def test_merged_are_also_pictures_and_what_was_stopped_early(tmp_path: Path) -> None:
+    source = stopped_and_hung(Store(tmp_path / "a" / "demo"))
+    text = mgsweep("merge", source.path.parent, "--into", tmp_path / "all")
+    assert "1 copied, 1 stopped early" in text
+    assert "under way" not in text
+    whole = Store(tmp_path / "all" / "demo")
+    assert whole.stopped() == {DONE.id}
+    assert whole.rows_of_stopped(DONE.id) == source.rows_of_stopped(DONE.id)
+    assert Gallery(whole.path).images(BASELINE.id) == {3}
+    assert state_of(whole) == state_of(source) == {BASELINE.id: "done", DONE.id: "stopped"}
+
+
+@pytest.mark.parametrize("first", ["record", "stopped"])
+def test_a_record_beats_a_stopped_trial(tmp_path: Path, first: str) -> None:
+    stopped, done = stopped_and_hung(Store(tmp_path / "a" / "demo")), Store(tmp_path / "b" / "demo")
+    done.begin("name: demo", TRIALS[:2])
+    done.commit(DONE.id, rows(DONE, 10))
+    sources = [store.path.parent for store in ((done, stopped) if first == "record" else (stopped, done))]
+    mgsweep("merge", *sources, "--into", tmp_path / "all")
+    whole = Store(tmp_path / "all" / "demo")
+    assert (whole.stopped(), len(whole.rows(DONE.id))) == (set(), len(rows(DONE, 10)))
+    assert not whole.frame(stopped=True).stopped.any()
+
+
+def test_what_has_begun_here_is_not_stopped_by_a_merge(tmp_path: Path) -> None:
+    source, here = stopped_and_hung(Store(tmp_path / "a" / "demo")), Store(tmp_path / "all" / "demo")
+    here.begin("name: demo", TRIALS[:2])
+    here.save(DONE.id, b"state", rows(DONE, 5))
+    mgsweep("merge", source.path.parent, "--into", here.path.parent)
+    assert state_of(here)[DONE.id] == "interrupted"
+
+
 def refused(*arguments: object) -> None:
     CliRunner().invoke(app, ["merge", *map(str, arguments)], catch_exceptions=False)
 
@@ -264,7 +349,7 @@ def test_an_exported_sweep_is_one_file_and_a_card(full: Store, tmp_path: Path) -
     )
     assert sorted(file.name for file in (tmp_path / "x").iterdir()) == ["README.md", "demo.parquet"]
     frame = pd.read_parquet(tmp_path / "x" / "demo.parquet")
-    assert frame.drop(columns="host").equals(full.frame().drop(columns="host"))
+    assert frame.drop(columns="host").equals(full.frame(stopped=True).drop(columns="host"))
     card = (tmp_path / "x" / "README.md").read_text()
     assert card.startswith('---\nlicense: "CC-BY-4.0"\n')
     assert "Results of 2 trials" in card
@@ -278,6 +363,23 @@ def test_an_exported_sweep_is_one_file_and_a_card(full: Store, tmp_path: Path) -
         exec(snippet, {})  # what the card tells its readers to do
     finally:
         os.chdir(before)
+
+
+def test_an_export_holds_what_was_stopped_early_and_says_what_that_means(full: Store, tmp_path: Path) -> None:
+    """Who was stopped was behind on validation: the scores of the others alone would be a selection."""
+    full.stop(INTERRUPTED.id)
+    mgsweep("export", "demo", "--store", full.path.parent, "--out", tmp_path, "--dataset-card")
+    frame = pd.read_parquet(tmp_path / "demo.parquet")
+    assert set(frame.id[frame.stopped]) == {INTERRUPTED.id}
+    assert set(frame.id[~frame.stopped]) == {BASELINE.id, DONE.id}
+    assert len(frame[frame.stopped]) == len(rows(INTERRUPTED, 1))
+    card = (tmp_path / "README.md").read_text()
+    assert "Results of 3 trials" in card
+    assert "while they train; 1 stopped early." in card
+    assert "A trial was stopped early (`stopped` is true) because its\nscores on validation were behind" in card
+    assert "| `stopped` | bool |" in card
+    described = json.loads((pq.read_schema(tmp_path / "demo.parquet").metadata or {})[b"mgsweep"])
+    assert set(described["columns"]) == set(frame.columns)
 
 
 def test_export_without_a_licence_says_so(full: Store, tmp_path: Path) -> None:

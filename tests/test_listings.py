@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -21,7 +22,9 @@ from mgsweep.errors import InvalidInput
 from mgsweep.listings import one
 from mgsweep.listings.plot import curve
 from mgsweep.listings.trials import COLUMNS, by_trial, choose
+from mgsweep.runner.retry import ANSWERS
 from mgsweep.store import Store
+from mgsweep.store.failed import PASSING
 from mgsweep.store.states import look
 from mgsweep.trial import Probe, Trial
 
@@ -56,15 +59,22 @@ def store(tmp_path: Path) -> Iterator[Store]:
         store.commit(trial.id, rows(trial, trial.epochs))
     for trial, epochs in ((RUNNING, 4), (STALE, 2), (INTERRUPTED, 1)):
         store.save(trial.id, b"state", rows(trial, epochs))
-    two_hours_ago = time.time() - 7200
-    os.utime(tmp_path / "demo/running" / STALE.id / "progress.parquet", (two_hours_ago, two_hours_ago))
     trace = "\n".join(f"frame {number}" for number in range(40))
     store.fail(BUG.id, {"cause": "memory", "error": "too large", "traceback": trace, "host": "node1"})
     store.fail(BUG.id, {"cause": "bug", "error": "KeyError: [/x]\nmore", "traceback": trace, "host": "node2"})
     store.fail(MEMORY.id, {"cause": "memory", "error": "too large", "traceback": trace})
     store.log(RUNNING.id).write_text("epoch 1\nepoch [2]\n")
     with store.lease(RUNNING.id), store.lease(STALE.id):
+        quiet_since(store, STALE, hours=2)
         yield store
+
+
+def quiet_since(store: Store, trial: Trial, hours: float) -> None:
+    """No file of it has come or gone for so long; its lease is renewed all the same."""
+    then = time.time() - 3600 * hours
+    for file in (store.path / "running" / trial.id).iterdir():
+        os.utime(file, None if file.name.startswith("lease.") else (then, then))
+    os.utime(store.path / "running" / trial.id, (then, then))
 
 
 def mgsweep(*arguments: str) -> str:
@@ -78,6 +88,45 @@ def test_every_state_is_told_from_the_files(store: Store) -> None:
         BASELINE.id: "done", DONE.id: "done", RUNNING.id: "running", STALE.id: "stale", INTERRUPTED.id: "interrupted",
         BUG.id: "failed", MEMORY.id: "failed", WAITING.id: "waiting",
     }  # fmt: skip
+
+
+def test_a_trial_in_its_first_epoch_runs_however_long_that_takes(store: Store) -> None:
+    with store.lease(WAITING.id):
+        quiet_since(store, WAITING, hours=2)
+        seen = look(store)
+        assert (seen.states[WAITING.id], seen.progress[WAITING.id].epoch) == ("running", 0)
+        assert seen.left == pytest.approx((6 + 8 + 9 + 10) * 40)
+        (row,) = [row for row in by_trial(store) if row["id"] == WAITING.id]
+        assert (row["state"], row["epoch"]) == ("running", 0)
+    assert look(store).states[WAITING.id] == "waiting"
+
+
+def test_a_trial_that_was_left_long_ago_and_is_taken_up_again_is_not_stale(store: Store) -> None:
+    quiet_since(store, INTERRUPTED, hours=50)
+    assert look(store).progress[INTERRUPTED.id].age == pytest.approx(50 * 3600, rel=0.01)
+    with store.lease(INTERRUPTED.id):
+        assert look(store).states[INTERRUPTED.id] == "running"
+
+
+@pytest.mark.parametrize("cause", PASSING)
+def test_what_was_ended_from_outside_has_not_failed(store: Store, cause: str) -> None:
+    for trial in (INTERRUPTED, WAITING):
+        store.fail(trial.id, {"cause": cause, "error": "the node is gone"})
+    seen = look(store)
+    assert (seen.states[INTERRUPTED.id], seen.states[WAITING.id]) == ("interrupted", "waiting")
+    assert store.failures().keys() == {BUG.id, MEMORY.id}
+    assert store.attempts(WAITING.id)[WAITING.id][0]["cause"] == cause
+
+
+def test_those_causes_are_the_ones_that_are_tried_again_without_end() -> None:
+    assert {cause for cause, answer in ANSWERS.items() if answer.later and answer.again == math.inf} == set(PASSING)
+
+
+def test_what_was_stopped_early_is_not_waited_for(store: Store) -> None:
+    store.stop(INTERRUPTED.id)
+    seen = look(store)
+    assert seen.states[INTERRUPTED.id] == "stopped"
+    assert seen.left == pytest.approx((6 + 8 + 10) * 40)
 
 
 def test_rate_time_left_and_hours(store: Store) -> None:

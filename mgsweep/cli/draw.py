@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mgsweep.cli.options import RESULTS, Scale, StoredSweep, StoreFolder, SweepFile, stored
-from mgsweep.cli.written import goals_of, scale_of, written
+from mgsweep.cli.written import asked, goals_of, written
 from mgsweep.errors import InvalidInput, StoreError
 from mgsweep.pareto import USUAL
 
@@ -139,18 +139,9 @@ def report(
     from mgsweep.screen import console
 
     results = stored(store, sweep)
-    said = written(results)
-    goals = goals_of(said) or USUAL
-    file = sweep if Path(sweep).suffix in (".yaml", ".yml") else results.path / "sweep.yaml"
-    run = shlex.join(
-        [
-            "mgsweep",
-            "run",
-            str(file),
-            *scale_of(results.path.name, said),
-            *([] if store == RESULTS else ["--store", str(store)]),
-        ]
-    )
+    goals = goals_of(written(results)) or USUAL
+    elsewhere = [] if store == RESULTS else ["--store", str(store)]
+    run = shlex.join(["mgsweep", "run", *asked(results, sweep), *elsewhere])
     if not watch:
         console.print(str(pages.write(results, run, out, goals=goals)[0]), markup=False, soft_wrap=True)
         return

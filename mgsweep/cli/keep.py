@@ -38,8 +38,11 @@ def verify(
     from mgsweep.screen import console
     from mgsweep.store.verify import verify as findings
 
+    found = [stored(store, sweep)] if sweep else sweeps(store)
+    if not found:
+        raise InvalidInput.of("expected a store with results of at least one sweep", where=str(store))
     count, damaged = 0, 0
-    for results in [stored(store, sweep)] if sweep else sweeps(store):
+    for results in found:
         for file, flaw in findings(results.path):
             count += 1
             if flaw:

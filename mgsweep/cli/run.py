@@ -192,7 +192,7 @@ def _write_down(plan: Plan, agenda: Agenda, places: Places) -> None:
     from mgsweep.store import Store
 
     store = Store(places.results)
-    store.begin(plan.text, (*plan.trials, *agenda.to_run))
+    store.begin(plan.text, (*plan.trials, *agenda.to_run), plan.source)
     for trial in agenda.to_run:
         store.go_on(trial.id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mgsweep.pareto import USUAL, Goals
@@ -21,10 +22,20 @@ def written(results: Store) -> dict[str, Any]:
     return read(file).data if file.exists() else {}
 
 
-def scale_of(folder: str, said: Mapping[str, Any]) -> list[str]:
-    """The option by which the sweep file makes these results: a scale has a folder of its own."""
+def asked(results: Store, sweep: str) -> list[str]:
+    """The arguments by which a run adds to these results: the sweep file, and the scale.
+
+    Args:
+        sweep: the file, or its name in the store. Then it is the file that was run, as long as that is as it was, for
+            relative folders of data count from there; else the copy in the store.
+    """
+    from mgsweep.plan import called
+
+    file = Path(sweep) if Path(sweep).suffix in (".yaml", ".yml") else results.source() or results.path / "sweep.yaml"
+    said, folder = written(results), results.path.name
     scales = (str(scale) for scale in said.get("scales") or ())
-    return next((["--scale", scale] for scale in scales if folder == f"{said.get('name')}-{scale}"), [])
+    scale = next((["--scale", scale] for scale in scales if called(said.get("name"), file, scale) == folder), [])
+    return [str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file), *scale]
 
 
 def goals_of(said: Mapping[str, Any]) -> Goals | None:

@@ -23,7 +23,7 @@ from mgsweep.plan.searching import Searched, searched
 from mgsweep.plan.space import Space, space_of
 from mgsweep.trial import Probe, Trial
 
-__all__ = ["Plan", "load"]
+__all__ = ["Plan", "called", "load"]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def load(
         raise InvalidInput(problems)
     trials = tuple(_staged(sweep, [found.trials for found in parts]))
     return Plan(
-        name=(sweep.name or _called(document.path)) + (f"-{scale}" if scale else ""),
+        name=called(sweep.name, document.path, scale),
         source=document.path,
         text=document.path.read_text(encoding="utf-8"),
         trials=select((trial for trial in trials if not (sweep.search and trial.guided)), only),
@@ -112,9 +112,15 @@ def load(
     )
 
 
-def _called(file: Path) -> str:
-    """A sweep without a name is called like its file; the copy that a store keeps, sweep.yaml, like its folder."""
-    return file.resolve().parent.name if file.name == "sweep.yaml" else file.stem
+def called(name: str | None, file: Path, scale: str | None) -> str:
+    """What the results of a sweep are called, at a scale of it.
+
+    One without a name is called like its file; the copy that a store keeps, sweep.yaml, like its folder, whose name
+    has the scale in it.
+    """
+    ending = f"-{scale}" if scale else ""
+    folder = file.resolve().parent.name.removesuffix(ending)
+    return (name or (folder if file.name == "sweep.yaml" else file.stem)) + ending
 
 
 def _space(sweep: Sweep, space: Searched | None, trials: tuple[Trial, ...]) -> Space:

@@ -2,6 +2,7 @@
 
 <sweep>/
   sweep.yaml  plan.parquet         what was asked, one row a trial
+  sweep.path                       where the file is that sweep.yaml is a copy of
   trials/<id>.parquet              the record of a finished trial
   compacted.parquet                many of them in one file, read in their place (`mgsweep compact`)
   running/<id>/checkpoint.pt       all that resuming takes, written anew at every epoch
@@ -18,6 +19,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,8 +54,11 @@ class Store(Asked, Finished, Stopped, Kept, Failed):
     and verified when it is read. Readers skip what is damaged and say so; only a run sets it aside.
     """
 
-    def begin(self, sweep_text: str, trials: Iterable[Trial]) -> None:
+    def begin(self, sweep_text: str, trials: Iterable[Trial], source: Path | None = None) -> None:
         """Write down what was asked. The plan grows: trials of earlier runs stay in it.
+
+        Args:
+            source: the sweep file that the text is from.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -61,12 +66,23 @@ class Store(Asked, Finished, Stopped, Kept, Failed):
         trials = list(trials)
         try:
             durable.write(self.path, "sweep.yaml", sweep_text.encode())
+            if source and source.resolve() != (self.path / "sweep.yaml").resolve():
+                durable.write(self.path, "sweep.path", os.fsencode(source.absolute()))
             self.plan(trials)
             self._clear_up(trials)
         except OSError as error:
             raise StoreError(
                 f"{self.path}: cannot write results here: {error.strerror}; choose another --store"
             ) from None
+
+    def source(self) -> Path | None:
+        """The sweep file that was run last, if it is there and says what the copy of it here says."""
+        try:
+            file = Path(os.fsdecode(durable.read(self.path / "sweep.path")))
+            same = file.read_text(encoding="utf-8") == (self.path / "sweep.yaml").read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None
+        return file if same else None
 
     def _clear_up(self, trials: Iterable[Trial]) -> None:
         """Remove what trials resumed from that died between publishing their record and removing it themselves."""
@@ -85,13 +101,15 @@ class Store(Asked, Finished, Stopped, Kept, Failed):
             stopped: with the trials that were stopped early too, and a column `stopped` that tells them apart.
             columns: those to read, `id` among them: a few take a quarter of the time.
         """
+        return to_pandas(self.with_stopped(columns) if stopped else self.table(columns))
+
+    def with_stopped(self, columns: Sequence[str] = SCHEMA.names) -> pa.Table:
+        """All records, then the trials that were stopped early, for Arrow; a column `stopped` tells them apart."""
         rows = self.table(columns)
-        if stopped:
-            short = pa.concat_tables(self._short(folder, columns=columns) for folder in ("", *durable.names(self.path)))
-            short = short.filter(pc.invert(pc.is_in(short["id"], pc.unique(rows["id"]))))
-            marks = pa.chunked_array([pa.repeat(False, len(rows)), pa.repeat(True, len(short))])
-            rows = pa.concat_tables([rows, short]).append_column("stopped", marks)
-        return to_pandas(rows)
+        short = pa.concat_tables(self._short(folder, columns=columns) for folder in ("", *durable.names(self.path)))
+        short = short.filter(pc.invert(pc.is_in(short["id"], pc.unique(rows["id"]))))
+        marks = pa.chunked_array([pa.repeat(False, len(rows)), pa.repeat(True, len(short))])
+        return pa.concat_tables([rows, short]).append_column("stopped", marks)
 
     def slim(self, columns: Sequence[str], tested: Sequence[str] = ()) -> pd.DataFrame:
         """Some columns of all records, for a million rows: text as categories, which take a tenth of the memory.

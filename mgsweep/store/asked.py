@@ -39,6 +39,14 @@ class Asked(Part):
             log.warning(LEFT_OUT, damaged)
             return {}
 
+    def planned_ids(self) -> set[str]:
+        """Ids of every trial ever asked of this sweep: for what must not take a lost plan for an empty one.
+
+        Raises:
+            Damaged: the plan cannot be trusted, or is not there.
+        """
+        return {row["id"] for row in self._files.read_table("plan.parquet", "plan", ("id",)).to_pylist()}
+
     def _asked_before(self) -> list[dict[str, Any]]:
         try:
             return self._planned_rows()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from mgsweep import durable
 from mgsweep.best import best_epoch
-from mgsweep.store import Store
+from mgsweep.errors import StoreError
+from mgsweep.store import Damaged, Store
 
 DRAFT = ".tmp"
 
@@ -28,12 +29,18 @@ def orphans(store: Store, age: float) -> Iterator[Leftover]:
 
     Drafts of unfinished writes; running folders of trials that are done, or are in no plan; files set aside as damaged.
     Never what a process holds, and never a trial that can be resumed.
+
+    Raises:
+        StoreError: the plan cannot be trusted: without it nothing tells what can be resumed.
     """
-    for folder in ("", "trials", "running/*", "checkpoints/*", "failed", "logs"):
+    try:
+        planned, resumable = store.planned_ids(), store.begun()
+    except Damaged as damaged:
+        raise StoreError(f"{damaged}; nothing was removed. Run the sweep again, which plans it anew") from None
+    for folder in ("", "trials", "running/*", "checkpoints/*", "stopped", "gallery", "failed", "logs"):
         for draft in sorted(store.path.glob(f"{folder}/.*{DRAFT}" if folder else f".*{DRAFT}")):
             if _age(draft) >= age:
                 yield _leftover(store, draft, "an unfinished write")
-    planned, resumable = store.planned_epochs(), store.begun()
     for trial_id in durable.names(store.path / "running"):
         place = store.path / "running" / trial_id
         if store.is_held(trial_id) or _age(place) < age or (trial_id in planned and trial_id in resumable):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -88,15 +88,17 @@ COLUMNS = (
     Column("git_dirty", pa.bool_(), "provenance", "", "whether that checkout had uncommitted changes"),
 )
 
-_DESCRIPTION = {
-    "schema_version": SCHEMA_VERSION,
-    "columns": {c.name: {"role": c.role, "unit": c.unit, "description": c.description} for c in COLUMNS},
-}
+
+def described(columns: Iterable[Column]) -> dict[str, str]:
+    """The metadata of a table of such columns."""
+    meanings = {c.name: {"role": c.role, "unit": c.unit, "description": c.description} for c in columns}
+    return {"mgsweep": json.dumps({"schema_version": SCHEMA_VERSION, "columns": meanings})}
+
 
 SCHEMA = pa.schema(
     # Described once, in the file's metadata: a description at each field would be stored twice more in every record.
     [pa.field(column.name, column.type) for column in COLUMNS],
-    metadata={"mgsweep": json.dumps(_DESCRIPTION)},
+    metadata=described(COLUMNS),
 )
 
 

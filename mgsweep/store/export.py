@@ -11,19 +11,24 @@ import pyarrow.compute as pc
 
 from mgsweep import durable
 from mgsweep.store import Store, tables
-from mgsweep.store.columns import COLUMNS, Column
+from mgsweep.store.columns import COLUMNS, Column, described
 
 PRIVATE = ("host",)
 """Columns that are emptied: they name machines, and say nothing about results."""
 
+STOPPED = Column("stopped", pa.bool_(), "param", "", "whether the trial was stopped early, as its scores were behind")
+"""What an export has beside the columns of records: it also holds trials that have none."""
+
 
 def export(store: Store, out: Path, name: str, card: bool, license_: str | None) -> list[Path]:
-    """Write all records of a sweep to `<out>/<name>.parquet`, and with `card` describe them in `<out>/README.md`.
+    """Write all results of a sweep to `<out>/<name>.parquet`, and with `card` describe them in `<out>/README.md`.
+
+    Trials that were stopped early are among them: without these the scores of the others would be a selection.
 
     Raises:
         OSError: it cannot be written there.
     """
-    rows = _public(store.table())
+    rows = _public(store.with_stopped())
     durable.write(out, f"{name}.parquet", tables.to_bytes(rows, "export"))
     made = [out / f"{name}.parquet"]
     if card:
@@ -36,7 +41,7 @@ def _public(rows: pa.Table) -> pa.Table:
     for column in PRIVATE:
         index = rows.schema.get_field_index(column)
         rows = rows.set_column(index, rows.schema.field(index), pa.nulls(len(rows), rows.schema.field(index).type))
-    return rows
+    return rows.replace_schema_metadata(described([*COLUMNS, STOPPED]))
 
 
 def schema_table(columns: Iterable[Column] = COLUMNS) -> str:
@@ -61,8 +66,8 @@ configs:
 # {name}
 
 Results of {trials} trials of model guidance (Rao et al., ICCV 2023): classifiers whose attributions are pulled onto
-objects while they train. One row for each trial, epoch, split and probe; {rows} rows. Every row holds its whole
-configuration, so no file name has to be understood.
+objects while they train; {stopped} stopped early. One row for each trial, epoch, split and probe;
+{rows} rows. Every row holds its whole configuration, so no file name has to be understood.
 
 | | |
 |---|---|
@@ -86,8 +91,11 @@ the key `mgsweep`.
 
 {provenance}
 
-Nothing was selected: every evaluated epoch is there, those of validation and test as they were measured. Names of
-machines were removed.
+Nothing was selected after the fact: every evaluated epoch of every trial that ran to its end or was stopped early is
+there, those of validation and test as they were measured. A trial was stopped early (`stopped` is true) because its
+scores on validation were behind those of others; it has only the epochs until then, so take `~frame.stopped` to
+compare fully trained models, and all rows to judge how scores are spread. Trials that failed or had not ended are not
+in it. Names of machines were removed.
 
 ## Licence
 
@@ -102,9 +110,10 @@ def _card(rows: pa.Table, name: str, license_: str | None) -> str:
         license=f"license: {json.dumps(license_)}\n" if license_ else "",
         category="n<1K" if len(rows) < 1000 else "1K<n<10K" if len(rows) < 10_000 else "10K<n<1M",
         trials=trials,
+        stopped=len(rows.filter(rows["stopped"])["id"].unique()),
         rows=len(rows),
         facts="\n".join(f"| {key} | {_values(rows, key)} |" for key in _FACTS),
-        schema=schema_table(),
+        schema=schema_table([*COLUMNS, STOPPED]),
         provenance="\n".join(f"- {what}: {_values(rows, key)}" for what, key in _PROVENANCE),
         terms=license_ or "Not stated. Ask whoever published these results before you use them.",
     )

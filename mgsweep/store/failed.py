@@ -10,6 +10,9 @@ from mgsweep import durable
 from mgsweep.store.files import log
 from mgsweep.store.part import Part
 
+PASSING = ("preempted", "lost")
+"""Causes that come from outside, and after which a trial is tried again however often they come."""
+
 
 class Failed(Part):
     """Failed attempts of trials: `failed/<id>.<attempt>.json`."""
@@ -28,9 +31,13 @@ class Failed(Part):
         return found
 
     def failures(self) -> dict[str, dict[str, Any]]:
-        """The last failure of every trial that failed and has no record, by id."""
+        """The last failure of every trial that failed and has no record, by id. One from outside does not count."""
         last = {trial_id: attempts[-1] for trial_id, attempts in self.attempts().items()}
-        return {trial_id: failure for trial_id, failure in last.items() if self._records.flaw(trial_id)}
+        return {
+            trial_id: failure
+            for trial_id, failure in last.items()
+            if failure["cause"] not in PASSING and self._records.flaw(trial_id)
+        }
 
     def _failures(self, trial_id: str) -> Iterator[dict[str, Any]]:
         for name in durable.names(self.path / "failed"):

@@ -45,6 +45,10 @@ class Running(Part):
         """Whether `holder` finds somebody."""
         return self.holder(trial_id) is not None
 
+    def taken_up(self) -> set[str]:
+        """Ids of the trials that somebody holds."""
+        return set(filter(self.is_held, durable.names(self.path / "running")))
+
     def observer(self) -> leases.Observer:
         """Tells live holders from dead ones on other machines, too, by looking at `running/<id>` again and again."""
         return leases.Observer(self.path)
@@ -91,8 +95,9 @@ class Running(Part):
         return rows
 
     def age(self, trial_id: str) -> float | None:
-        """Seconds since a trial that has begun last saved an epoch, by this machine's clock; None if it has not."""
-        stamp = durable.stamp(self.path / "running" / trial_id / "progress.parquet")
+        """Seconds since a trial was last taken up, saved or left, by this machine's clock; None if it has not begun."""
+        # The folder's own time changes as files come and go, not as a lease is renewed.
+        stamp = durable.stamp(self.path / "running" / trial_id)
         return max(0.0, time.time() - stamp.changed / 1e9) if stamp else None
 
     def begun(self) -> set[str]:

@@ -10,19 +10,20 @@ from mgsweep.store import Store
 from mgsweep.store.spent import seconds_of
 
 STATES = ("done", "stopped", "running", "stale", "interrupted", "failed", "waiting")
-"""Every trial is in one. Stale is one that a process holds, but that has saved nothing for much longer than it used to;
-waiting has not begun."""
+"""Every trial is in one. Running is one that a process holds, stale one that has besides saved nothing for much longer
+than it used to. Interrupted is one that the next run takes up where it was left, failed one whose last attempt ended
+for a reason of its own; waiting has not saved anything, and nobody holds it."""
 
 PATIENCE = 10
 """Epochs' time after which a trial without progress is stale."""
 
 AT_LEAST = 600.0
-"""Seconds that no trial is called stale within: a first epoch also reads the data."""
+"""Seconds that no trial is called stale within: whoever takes one up first reads the data."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A trial on its way: epochs that are safe, what they took, and seconds since the last of them."""
+    """A trial on its way: epochs that are safe, what they took, and seconds since the last or since it was taken up."""
 
     epoch: int
     epochs: int
@@ -35,12 +36,14 @@ class Progress:
         """running, stale or interrupted."""
         if not self.held:
             return "interrupted"
-        return "stale" if self.age > max(AT_LEAST, PATIENCE * self.seconds / max(self.epoch, 1)) else "running"
+        if not self.epoch:  # how long its first one takes nobody knows
+            return "running"
+        return "stale" if self.age > max(AT_LEAST, PATIENCE * self.seconds / self.epoch) else "running"
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a sweep: planned epochs, state and progress by trial, last failure by trial, seconds of records."""
+    """One look at a sweep: planned epochs, state, progress and last failure by trial, seconds of records."""
 
     epochs: Mapping[str, int]
     states: Mapping[str, str]
@@ -66,8 +69,8 @@ class Look:
 
     @property
     def left(self) -> float | None:
-        """Seconds until all that has not failed is done, at this rate."""
-        pending = (name for name, state in self.states.items() if state not in ("done", "failed"))
+        """Seconds until all is done that has not failed or been stopped, at this rate."""
+        pending = (name for name, state in self.states.items() if state not in ("done", "failed", "stopped"))
         epochs = sum(self.epochs[name] - self.progress[name].epoch if name in self.progress else self.epochs[name]
                      for name in pending)  # fmt: skip
         return epochs / self.rate if self.rate else None
@@ -77,7 +80,8 @@ def look(store: Store) -> Look:
     """Look at a sweep."""
     epochs, done, failures = store.planned_epochs(), store.finished(), store.failures()
     stopped = store.stopped()
-    progress = {name: _progress(store, name, epochs[name]) for name in store.begun() if name in epochs}
+    begun = (store.begun() | store.taken_up()) & epochs.keys()
+    progress = {name: _progress(store, name, epochs[name]) for name in begun - done}
     states = {name: "stopped" if name in stopped else _state(name, done, progress, failures) for name in epochs}
     return Look(epochs, states, progress, {n: f for n, f in failures.items() if n in epochs}, store.seconds())
 

@@ -28,6 +28,10 @@ def verify(root: Path) -> Iterator[Finding]:
     files = Files(root)
     yield from _looked(files, "plan.parquet", lambda: _plan(files))
     yield from _records(root, files)
+    for name in durable.names(root / "stopped"):
+        yield from _looked(files, f"stopped/{name}", _record(files, f"stopped/{name}"))
+    for name in durable.names(root / "gallery"):
+        yield from _looked(files, f"gallery/{name}", _pictures(files, f"gallery/{name}"))
     for trial_id in durable.names(root / "running"):
         yield from _running(files, trial_id)
     for trial_id in durable.names(root / "checkpoints"):
@@ -79,6 +83,10 @@ def _progress(files: Files, name: str, trial_id: str) -> Callable[[], str | None
     return lambda: _rows(files.read_table(name, f"{trial_id}/progress"))
 
 
+def _pictures(files: Files, name: str) -> Callable[[], str | None]:
+    return lambda: _configurations(files.read_table(name, f"{Path(name).stem}/gallery"))
+
+
 def _sealed(files: Files, name: str, seal: str) -> Callable[[], str | None]:
     def look() -> None:
         files.read(name, seal)
@@ -105,6 +113,11 @@ def _rows(rows: pa.Table) -> str | None:
     counts = Counter(zip(*(rows[key].to_pylist() for key in keys), strict=True))
     if repeated := [key for key, count in counts.items() if count > 1]:
         return f"two rows of the key {', '.join(map(str, repeated[0]))}"
+    return _configurations(rows)
+
+
+def _configurations(rows: pa.Table) -> str | None:
+    """Whether all rows of an id say the same of its trial, and that is the trial of this id."""
     columns = [name for name in ("id", *CONFIG) if name in rows.column_names]
     configurations = rows.select(columns).group_by(columns).aggregate([]).to_pylist()
     ids = Counter(row["id"] for row in configurations)

@@ -165,6 +165,13 @@ def test_a_curve_is_read_at_the_trials_own_probe_and_knows_its_cost(tmp_path: Pa
     assert found.until(1).points.tolist() == [[0.5, -4]]
 
 
+def test_a_limit_is_of_the_epoch_that_children_start_from(tmp_path: Path) -> None:
+    """Where there is an accuracy that is its best, whatever F1 says."""
+    (trial,) = asked(study_of(plan_of(tmp_path)), 1)
+    told = [{**row, "accuracy": value} for row, value in zip(rows(trial, 0.5, 0.8), (0.95, 0.85), strict=True)]
+    assert limits_of(trial, told, Goals({"f1": "max"}, {"accuracy": 0.0})) == {"accuracy": pytest.approx(0.95)}
+
+
 def test_guided_outside_of_the_boxes_the_share_inside_counts_as_what_it_leaves(tmp_path: Path) -> None:
     (trial,) = asked(study_of(plan_of(tmp_path)), 1)
     outside = trial.model_copy(update={"guidance_region": "outside"})

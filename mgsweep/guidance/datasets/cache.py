@@ -112,7 +112,8 @@ def prepare(
             _build(source, name, image_size, folder, progress)
         return Data(source.classes, source.fingerprint, *(_open(folder, split) for split in SPLITS))
     except (OSError, ValueError) as error:
-        message = f"cannot use the decoded data set: {error}; remove this folder, or make room for it, and start again"
+        remedy = "remove this folder, make room for it, or set MGSWEEP_CACHE to another place, and start again"
+        message = f"cannot use the decoded data set: {error}; {remedy}"
         raise InvalidInput.of(message, where=str(folder)) from error
 
 
