@@ -124,6 +124,7 @@ def test_trials_as_data(store: Store) -> None:
     done = found[DONE.id]
     assert (done["epoch"], done["best_epoch"], done["f1"], done["epg"]) == (10, 10, 0.6, 0.1)
     assert done["seconds"] == 400
+    assert done["trial"] == "shapes bcos bcos@input energy λ=1"  # all train for 10 epochs
     assert (found[STALE.id]["epoch"], found[STALE.id]["f1"], found[STALE.id]["seconds"]) == (2, 0.52, 80)
     assert (found[BUG.id]["attempts"], found[BUG.id]["cause"], found[BUG.id]["f1"]) == (2, "bug", None)
 

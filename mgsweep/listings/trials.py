@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mgsweep.errors import InvalidInput, did_you_mean
-from mgsweep.screen import duration, label, percent
+from mgsweep.labels import label, shared
+from mgsweep.screen import duration, percent
 from mgsweep.store import Store
 from mgsweep.store.states import look
 from mgsweep.trial import CONFIG, normalise
@@ -36,15 +37,16 @@ def by_trial(store: Store) -> list[Cells]:
     """
     seen, attempts = look(store), store.attempts()
     best, taken = _best(store), _taken(store)
-    rows = []
-    for trial in store.planned():
+    trials, rows = list(store.planned()), []
+    known = shared(trials)
+    for trial in trials:
         scores, progress = best.get(trial.id, {}), seen.progress.get(trial.id)
         failure = seen.failures.get(trial.id, {})
         rows.append(
             {
                 "id": trial.id,
                 "state": seen.states[trial.id],
-                "trial": label(trial),
+                "trial": label(trial, known),
                 **trial.to_row(),
                 "epoch": trial.epochs if seen.states[trial.id] == "done" else progress.epoch if progress else 0,
                 "best_epoch": scores.get("epoch"),
