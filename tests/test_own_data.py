@@ -272,6 +272,25 @@ def test_mistakes_are_named(voc: Path, case: str) -> None:
     assert re.search(message, problems), problems
 
 
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ({"splits": {"val": 0.1}}, "splits: test is missing; give shares for val and test, or a list file each for"),
+        ({"splits": {"val": "a.txt"}}, "splits: train and test are missing; give shares for val and test, or"),
+        ({"splits": {"val": 0.1, "test": 2}}, "splits.test: expected a number < 1, got 2"),
+        ({"splits": {"train": "a", "val": "b", "test": 3}}, "splits.test: expected text, got 3"),
+        ({"splits": "all"}, "splits: expected a mapping, got 'all'"),
+        ({"images": 3}, "images: expected text, got 3"),
+        ({"images": {"train": "a", "val": "b"}}, "images.test: missing"),
+    ],
+)
+def test_a_choice_of_forms_is_one_mistake_in_words_of_the_file(
+    voc: Path, description: Mapping[str, object], said: str
+) -> None:
+    (problem,) = problems_of(voc, {**VOC, **description})
+    assert f"grids[0].dataset.{said}" in problem
+
+
 def test_coco_needs_to_be_told_its_files(coco: Path) -> None:
     (problem,) = problems_of(coco, {"layout": "coco", "root": "data"})
     assert "layout coco needs images" in problem
