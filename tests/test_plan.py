@@ -281,6 +281,12 @@ def test_only_what_was_set_is_blamed_on_set(plan: Any) -> None:
         plan(HEAD + f"grids:\n  - {grid}", "loss=energy")
 
 
+def test_what_was_set_of_a_search_space_is_blamed_on_set(plan: Any) -> None:
+    space = "{model: bcos, attribution: bcos, depth: input, loss: l1, lambda_loc: 1}"
+    with pytest.raises(InvalidInput, match="^--set attribution=intgrad: intgrad makes no trial"):
+        plan(HEAD + f"search:\n  budget: {{trials: 3}}\n  space: {space}\n", "attribution=intgrad")
+
+
 def test_a_mistake_in_a_scale_is_where_the_scale_stands(plan: Any, tmp_path: Path) -> None:
     file = tmp_path / "sweep.yaml"
     file.write_text("common: {dataset: shapes, backbone: resnet10}\nscales:\n  smoke: {backbone: resnt}\n"
