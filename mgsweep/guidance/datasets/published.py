@@ -24,3 +24,9 @@ BY_HAND: dict[str, str] = {
     ),
 }
 """What has no archive to be fetched from, and what to do."""
+
+
+def way_out(dataset: str) -> str:
+    """What to do where the folder of a data set with an archive is not there."""
+    written = f"data: {{{dataset}: FOLDER}} in the sweep file"
+    return f"mgsweep data fetch {dataset}, or say where it lies: {written}, or MGSWEEP_DATA"
