@@ -158,6 +158,10 @@ def test_sorted_and_cut(store: Store) -> None:
     [
         ({"filters": ["lamda_loc=1"]}, "--filter: unknown column 'lamda_loc'; did you mean 'lambda_loc'?"),
         ({"filters": ["f1>high"]}, "--filter: expected a number after >, got 'high'"),
+        ({"filters": ["epg>30"]}, "--filter: epg lies in [0, 1], got 30"),
+        ({"filters": ["loss=l1,energi"]}, "--filter: unknown loss 'energi'; did you mean 'energy'?"),
+        ({"filters": ["guidance_source=masks"]}, "--filter: unknown guidance_source 'masks'; did you mean 'mask'?"),
+        ({"filters": ["state=don"]}, "--filter: unknown state 'don'; did you mean 'done'?"),
         ({"filters": ["f1"]}, "--filter: expected key=value,value or key>number"),
         ({"filters": [">1"]}, "--filter: expected key=value,value or key>number"),
         ({"filters": ["f1 = __import__('os')"]}, "--filter: unknown column 'f1 '"),
@@ -169,6 +173,13 @@ def test_wrong_filters(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         choose([], **{"filters": [], "sort": None, "columns": None, **options})
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("form", "said"), [("table", "no trial meets this\n"), ("json", "[]\n")])
+def test_a_filter_that_no_trial_meets(store: Store, form: str, said: str) -> None:
+    folder = str(store.path.parent)
+    for test in ("epg>0.99", "loss=L1", "dataset=voc2007"):  # names that there are, though not here
+        assert mgsweep("trials", "demo", "--store", folder, "--filter", test, "--format", form) == said
 
 
 def test_csv_and_the_same_data_from_the_command_line(store: Store) -> None:

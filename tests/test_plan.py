@@ -266,6 +266,9 @@ def test_only_keeps_trials_and_their_baselines(plan: Any) -> None:
         (["search.space.loss=1"], (), "--set search.space.loss=1: expected text, got 1"),
         (["resource.gpu=1"], (), "resource: unknown key; did you mean 'resources'?"),
         ([], ("modle=xdnn",), "--only: unknown key 'modle'; did you mean 'model'?"),
+        ([], ("model=bcoss",), "--only: unknown model 'bcoss'; did you mean 'bcos'?"),
+        ([], ("guidance_source=msk",), "--only: unknown guidance_source 'msk'; did you mean 'mask'?"),
+        ([], ("dataset=shape,shapes",), "--only: unknown dataset 'shape'; did you mean 'shapes'?"),
         ([], ("model=bcos",), "--only: no trial of the sweep has these values"),
     ],
 )

@@ -8,9 +8,11 @@ from typing import Any
 
 from mgsweep.errors import InvalidInput, did_you_mean
 from mgsweep.labels import label, shared
+from mgsweep.plan.arguments import check_words
+from mgsweep.plan.axes import AXES
 from mgsweep.screen import duration, percent
 from mgsweep.store import Store
-from mgsweep.store.states import look
+from mgsweep.store.states import STATES, look
 from mgsweep.trial import CONFIG, normalise
 
 Cells = dict[str, Any]
@@ -96,9 +98,10 @@ def choose(rows: Iterable[Cells], filters: Iterable[str], sort: str | None, colu
         columns: names with commas between; None for all.
 
     Raises:
-        InvalidInput: a column that there is not, or a filter that is none.
+        InvalidInput: a column or name that there is not, or a filter that is none.
     """
-    tests = [_test(text) for text in filters]
+    rows = list(rows)
+    tests = [_test(text, rows) for text in filters]
     names = columns.split(",") if columns else list(COLUMNS)
     for name in names:
         _check(name, "--columns")
@@ -117,7 +120,7 @@ def _check(name: str, option: str) -> None:
         raise InvalidInput.of(f"unknown column {name!r}{did_you_mean(name, COLUMNS)}", where=option)
 
 
-def _test(text: str) -> Callable[[Cells], bool]:
+def _test(text: str, rows: Iterable[Cells]) -> Callable[[Cells], bool]:
     sign = next((sign for sign in (*ORDERED, "=") if sign in text), None)
     key, _, value = text.partition(sign or "=")
     if not (sign and key and value):
@@ -125,10 +128,16 @@ def _test(text: str) -> Callable[[Cells], bool]:
     _check(key, "--filter")
     if sign == "=":
         wanted = value.split(",")
+        if key in AXES:
+            check_words(key, wanted, (row[key] for row in rows), "--filter")
+        if key == "state" and (unknown := next((word for word in wanted if word not in STATES), None)):
+            raise InvalidInput.of(f"unknown state {unknown!r}{did_you_mean(unknown, STATES)}", where="--filter")
         return lambda row: any(_equal(row[key], word) for word in wanted)
     compare, number = ORDERED[sign], _number(value)
     if number is None:
         raise InvalidInput.of(f"expected a number after {sign}, got {value!r}", where="--filter")
+    if key in SCORES and number > 1:
+        raise InvalidInput.of(f"{key} lies in [0, 1], got {value}; in percent it is only shown", where="--filter")
     return lambda row: isinstance(row[key], int | float) and compare(row[key], number)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 
@@ -79,8 +79,9 @@ def select(trials: Iterable[Trial], assignments: Iterable[str]) -> tuple[Trial, 
     """
     trials = tuple(trials)
     conditions = [_assignment(text, "--only") for text in assignments]
-    for key, _ in conditions:
+    for key, values in conditions:
         _check_key(key, "--only")
+        check_words(key, values, (_said(trial, key) for trial in trials), "--only")
     wanted = [trial for trial in trials if _meets(trial, conditions)]
     if conditions and not wanted:
         raise InvalidInput.of("no trial of the sweep has these values", where="--only")
@@ -118,6 +119,21 @@ def _scalar(text: str) -> Any:
 def _check_key(key: str, option: str) -> None:
     if key not in AXES:
         raise InvalidInput.of(f"unknown key {key!r}{did_you_mean(in_full(key), AXES)}", where=option)
+
+
+def check_words(key: str, words: Iterable[Any], met: Iterable[Any], option: str) -> None:
+    """Refuse names that a field of trials never has: those of its registry, and those that are `met`, it may have.
+
+    Raises:
+        InvalidInput: with the closest name that there is.
+    """
+    choices = NAMES.get(key) or get_args(Trial.model_fields[key].annotation)
+    if not isinstance(next(iter(choices), None), str):
+        return
+    known = dict.fromkeys((*choices, *met))
+    for word in words:
+        if word not in known and normalise(word) not in known:
+            raise InvalidInput.of(f"unknown {key} {word!r}{did_you_mean(word, map(str, known))}", where=option)
 
 
 def _refuse_tied(place: Mapping[str, Any], key: str, option: str) -> None:
