@@ -145,6 +145,14 @@ def test_filters(store: Store, filters: list[str], left: list[Trial]) -> None:
     assert [row["id"] for row in choose(by_trial(store), filters, None, None)] == [trial.id for trial in left]
 
 
+def test_own_data_are_filtered_by_their_plain_name(tmp_path: Path) -> None:
+    own, other = Trial(dataset="pets_0123456789ab", model="bcos"), Trial(dataset="shapes", model="bcos")
+    store = Store(tmp_path / "own")
+    store.begin("name: own", [own, other])
+    for name in ("pets", own.dataset):
+        assert choose(by_trial(store), [f"dataset={name}"], None, "id") == [{"id": own.id}]
+
+
 def test_sorted_and_cut(store: Store) -> None:
     made = by_trial(store)
     largest = choose(made, ["loss=energy"], "-f1", "lambda_loc")

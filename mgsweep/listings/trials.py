@@ -8,7 +8,7 @@ from typing import Any
 
 from mgsweep.errors import InvalidInput, did_you_mean
 from mgsweep.labels import label, shared
-from mgsweep.plan.arguments import check_words
+from mgsweep.plan.arguments import check_words, said
 from mgsweep.plan.axes import AXES
 from mgsweep.screen import duration, percent
 from mgsweep.store import Store
@@ -129,10 +129,10 @@ def _test(text: str, rows: Iterable[Cells]) -> Callable[[Cells], bool]:
     if sign == "=":
         wanted = value.split(",")
         if key in AXES:
-            check_words(key, wanted, (row[key] for row in rows), "--filter")
+            check_words(key, wanted, (name for row in rows for name in (row[key], said(key, row[key]))), "--filter")
         if key == "state" and (unknown := next((word for word in wanted if word not in STATES), None)):
             raise InvalidInput.of(f"unknown state {unknown!r}{did_you_mean(unknown, STATES)}", where="--filter")
-        return lambda row: any(_equal(row[key], word) for word in wanted)
+        return lambda row: any(_equal(row[key], word) or said(key, row[key]) == word for word in wanted)
     compare, number = ORDERED[sign], _number(value)
     if number is None:
         raise InvalidInput.of(f"expected a number after {sign}, got {value!r}", where="--filter")

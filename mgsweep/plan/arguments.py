@@ -81,7 +81,7 @@ def select(trials: Iterable[Trial], assignments: Iterable[str]) -> tuple[Trial, 
     conditions = [_assignment(text, "--only") for text in assignments]
     for key, values in conditions:
         _check_key(key, "--only")
-        check_words(key, values, (_said(trial, key) for trial in trials), "--only")
+        check_words(key, values, (said(key, getattr(trial, key)) for trial in trials), "--only")
     wanted = [trial for trial in trials if _meets(trial, conditions)]
     if conditions and not wanted:
         raise InvalidInput.of("no trial of the sweep has these values", where="--only")
@@ -148,12 +148,11 @@ def _consequences(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _meets(trial: Trial, conditions: list[tuple[str, list[Any]]]) -> bool:
     return all(
-        _said(trial, key) in [normalise(value) if key in NAMES else value for value in values]
+        said(key, getattr(trial, key)) in [normalise(value) if key in NAMES else value for value in values]
         for key, values in conditions
     )
 
 
-def _said(trial: Trial, key: str) -> Any:
-    """A field as a user writes it: own data have a fingerprint behind their name."""
-    value = getattr(trial, key)
+def said(key: str, value: Any) -> Any:
+    """A field's value as a user writes it: own data have a fingerprint behind their name."""
     return value.rpartition("_")[0] if key == "dataset" and is_own_data(value) else value
