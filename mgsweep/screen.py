@@ -28,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from mgsweep.labels import label, shared
 from mgsweep.trial import Trial
 
 Format = Literal["table", "json", "csv"]
@@ -41,17 +42,6 @@ LONG = 200
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else LONG)
 warnings = Console(stderr=True, highlight=False)
-
-
-def label(trial: Trial) -> str:
-    """A trial in a few words: what it does, not every setting."""
-    seed = f" seed {trial.seed}" if trial.seed else ""
-    if not trial.guided:
-        return f"{trial.dataset} {trial.model} baseline{seed}"
-    fraction = f" {trial.bbox_fraction:.0%} boxes" if trial.bbox_fraction < 1 else ""
-    dilation = f" dilated {trial.bbox_dilation:.0%}" if trial.bbox_dilation else ""
-    where = f"{trial.attribution}@{trial.depth}"
-    return f"{trial.dataset} {trial.model} {where} {trial.loss} λ={trial.lambda_loc:g}{fraction}{dilation}{seed}"
 
 
 def command(words: Iterable[str]) -> str:
@@ -157,6 +147,7 @@ class Screen:
     def __init__(self, trials: Iterable[Trial], quiet: bool = False) -> None:
         trials = list(trials)
         self._quiet, self._known = quiet, {trial.id for trial in trials}
+        self._shared = shared(trials)
         self._started = time.monotonic()
         self._bars = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), _Scores(), console=console
@@ -190,9 +181,9 @@ class Screen:
         if trial.id not in self._known:  # a search suggested it meanwhile
             self._known.add(trial.id)
             self._bars.update(self._total, total=(self._bars.tasks[0].total or 0) + trial.epochs)
-        self._tasks[trial.id] = self._bars.add_task(label(trial), total=trial.epochs)
+        self._tasks[trial.id] = self._bars.add_task(self._label(trial), total=trial.epochs)
         if not self._live:
-            self._say(f"started  {trial.id}  {label(trial)}")
+            self._say(f"started  {trial.id}  {self._label(trial)}")
 
     def progressed(self, trial: Trial, row: Cells) -> None:
         """Move the trial's bar."""
@@ -206,27 +197,30 @@ class Screen:
         """Say so, and take the bar away."""
         task = self._bars.tasks[self._bars.task_ids.index(self._tasks[trial.id])]
         scores = f"F1 {percent(task.fields.get('f1'))}  EPG {percent(task.fields.get('epg'))}"
-        self._end(trial, f"[green]done[/]     {trial.id}  {label(trial)}  {scores}")
+        self._end(trial, f"[green]done[/]     {trial.id}  {self._label(trial)}  {scores}")
 
     def stopped(self, trial: Trial) -> None:
         """Say after how many epochs; the rest of them need not be waited for."""
         task = self._bars.tasks[self._bars.task_ids.index(self._tasks[trial.id])]
         self._bars.update(self._total, total=(self._bars.tasks[0].total or 0) - trial.epochs + int(task.completed))
         epochs = f"after {task.completed:.0f} of {trial.epochs} epochs"
-        self._end(trial, f"[yellow]stopped[/]  {trial.id}  {label(trial)}  {epochs}")
+        self._end(trial, f"[yellow]stopped[/]  {trial.id}  {self._label(trial)}  {epochs}")
 
     def failed(self, trial: Trial, error: str) -> None:
         """Say why; never hidden, not even when quiet."""
-        self._end(trial, f"[red]failed[/]   {trial.id}  {label(trial)}  {escape(_line(error))}", always=True)
+        self._end(trial, f"[red]failed[/]   {trial.id}  {self._label(trial)}  {escape(_line(error))}", always=True)
 
     def repeated(self, trial: Trial, error: str) -> None:
         """Say why, and take the bar away until the next attempt."""
         self._bars.remove_task(self._tasks.pop(trial.id))
-        self._say(f"[yellow]again[/]    {trial.id}  {label(trial)}  {escape(_line(error))}")
+        self._say(f"[yellow]again[/]    {trial.id}  {self._label(trial)}  {escape(_line(error))}")
 
     def left(self, trial: Trial) -> None:
         """Take the bar away."""
         self._bars.remove_task(self._tasks.pop(trial.id))
+
+    def _label(self, trial: Trial) -> str:
+        return label(trial, self._shared)
 
     def _end(self, trial: Trial, text: str, always: bool = False) -> None:
         self._ended += 1

@@ -17,6 +17,7 @@ from unittest.mock import ANY
 import pytest
 import voc_folder
 
+from mgsweep import __version__
 from mgsweep.cli.run import _print_gains
 from mgsweep.cli.written import asked, goals_of
 from mgsweep.pareto import Goals
@@ -178,6 +179,11 @@ def test_a_report_measures_what_its_sweep_searches_for() -> None:
     assert goals_of({}) == Goals({"f1": "max", "epg": "max"}, {})
     for unknown in ({"search": "no search"}, {"search": {**search, "objectives": 5}}):
         assert goals_of(unknown) is None
+
+
+def test_version() -> None:
+    done = mgsweep("--version")
+    assert (done.returncode, done.stdout) == (0, f"mgsweep {__version__}\n")
 
 
 def test_schema_and_doctor(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import voc_folder
 
 from mgsweep.cli import main
+from mgsweep.listings.machine import machine
 
 
 @pytest.fixture
@@ -88,3 +89,31 @@ def test_fetch_says_what_to_do_without_an_archive(
 def test_an_unknown_name(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert typed(monkeypatch, "check", "voc2008") == 2
     assert "did you mean 'voc2007'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["voc2007", "coco2014"])
+def test_a_folder_that_is_not_there_comes_with_the_ways_to_have_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert typed(monkeypatch, "check", name) == 2
+    said = capsys.readouterr().err
+    assert f"mgsweep data fetch {name}, or say where it lies: data: {{{name}: FOLDER}} in the sweep file" in said
+    assert said.rstrip().endswith("or MGSWEEP_DATA")
+
+
+@pytest.mark.parametrize("name", ["pets", "pets_0123456789ab"])
+def test_own_data_are_named_by_their_sweep_file(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert typed(monkeypatch, "check", name) == 2
+    assert "data of your own: name the sweep file" in capsys.readouterr().err
+
+
+def test_doctor_tells_which_data_sets_are_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def told() -> str:
+        return next(str(row["found"]) for row in machine(Path("results")) if row["what"] == "data sets")
+
+    assert told() == f"{Path('nowhere').resolve()}: none of voc2007, coco2014, waterbirds"
+    monkeypatch.setenv("MGSWEEP_DATA", "mine")
+    Path("mine/coco2014").mkdir(parents=True)
+    assert told() == f"{Path('mine').resolve()}: coco2014"

@@ -42,8 +42,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "mgsweep.runner": KERNEL | {"mgsweep.plan", "mgsweep.store"},
     "mgsweep.mirrors": FLOOR | {"mgsweep.runner"},
     "mgsweep.search": FLOOR | {"mgsweep.plan", "mgsweep.store", "mgsweep.runner"},
-    "mgsweep.screen": FLOOR,
-    "mgsweep.listings": KERNEL | {"mgsweep.plan", "mgsweep.store", "mgsweep.screen", "mgsweep.runner"},
+    "mgsweep.labels": {"mgsweep.trial"},
+    "mgsweep.screen": FLOOR | {"mgsweep.labels"},
+    "mgsweep.listings": KERNEL
+    | {"mgsweep.plan", "mgsweep.store", "mgsweep.labels", "mgsweep.screen", "mgsweep.runner"},
     "mgsweep.cli": {"mgsweep", "analysis"},
     "mgsweep.__main__": {"mgsweep.cli"},
     "analysis": FLOOR | {"mgsweep.store"},

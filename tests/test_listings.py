@@ -186,6 +186,7 @@ def test_trials_as_data(store: Store) -> None:
     done = found[DONE.id]
     assert (done["epoch"], done["best_epoch"], done["f1"], done["epg"]) == (10, 10, 0.6, 0.1)
     assert done["seconds"] == 400
+    assert done["trial"] == "shapes bcos bcos@input energy λ=1"  # all train for 10 epochs
     assert (found[STALE.id]["epoch"], found[STALE.id]["f1"], found[STALE.id]["seconds"]) == (2, 0.52, 80)
     assert (found[BUG.id]["attempts"], found[BUG.id]["cause"], found[BUG.id]["f1"]) == (2, "bug", None)
 
@@ -206,6 +207,14 @@ def test_filters(store: Store, filters: list[str], left: list[Trial]) -> None:
     assert [row["id"] for row in choose(by_trial(store), filters, None, None)] == [trial.id for trial in left]
 
 
+def test_own_data_are_filtered_by_their_plain_name(tmp_path: Path) -> None:
+    own, other = Trial(dataset="pets_0123456789ab", model="bcos"), Trial(dataset="shapes", model="bcos")
+    store = Store(tmp_path / "own")
+    store.begin("name: own", [own, other])
+    for name in ("pets", own.dataset):
+        assert choose(by_trial(store), [f"dataset={name}"], None, "id") == [{"id": own.id}]
+
+
 def test_sorted_and_cut(store: Store) -> None:
     made = by_trial(store)
     largest = choose(made, ["loss=energy"], "-f1", "lambda_loc")
@@ -219,6 +228,10 @@ def test_sorted_and_cut(store: Store) -> None:
     [
         ({"filters": ["lamda_loc=1"]}, "--filter: unknown column 'lamda_loc'; did you mean 'lambda_loc'?"),
         ({"filters": ["f1>high"]}, "--filter: expected a number after >, got 'high'"),
+        ({"filters": ["epg>30"]}, "--filter: epg lies in [0, 1], got 30"),
+        ({"filters": ["loss=l1,energi"]}, "--filter: unknown loss 'energi'; did you mean 'energy'?"),
+        ({"filters": ["guidance_source=masks"]}, "--filter: unknown guidance_source 'masks'; did you mean 'mask'?"),
+        ({"filters": ["state=don"]}, "--filter: unknown state 'don'; did you mean 'done'?"),
         ({"filters": ["f1"]}, "--filter: expected key=value,value or key>number"),
         ({"filters": [">1"]}, "--filter: expected key=value,value or key>number"),
         ({"filters": ["f1 = __import__('os')"]}, "--filter: unknown column 'f1 '"),
@@ -230,6 +243,13 @@ def test_wrong_filters(options: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         choose([], **{"filters": [], "sort": None, "columns": None, **options})
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("form", "said"), [("table", "no trial meets this\n"), ("json", "[]\n")])
+def test_a_filter_that_no_trial_meets(store: Store, form: str, said: str) -> None:
+    folder = str(store.path.parent)
+    for test in ("epg>0.99", "loss=L1", "dataset=voc2007"):  # names that there are, though not here
+        assert mgsweep("trials", "demo", "--store", folder, "--filter", test, "--format", form) == said
 
 
 def test_csv_and_the_same_data_from_the_command_line(store: Store) -> None:

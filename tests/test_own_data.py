@@ -131,6 +131,13 @@ def keep_from_the_fourth(content: dict[str, list[dict[str, Any]]]) -> None:
     content["annotations"] = [one for one in content["annotations"] if one["image_id"] in known]
 
 
+def test_a_folder_that_holds_vocdevkit_will_do(voc: Path) -> None:
+    assert planned(voc, {**VOC, "root": "data"}).trials == planned(voc, VOC).trials
+    plain = {"images": "VOCdevkit/VOC2007/JPEGImages", "annotations": "VOCdevkit/VOC2007/Annotations"}
+    lists = {split: f"VOCdevkit/VOC2007/ImageSets/Main/{split}.txt" for split in ("train", "val", "test")}
+    assert planned(voc, {**VOC, "root": "data", **plain, "splits": lists}).trials == planned(voc, VOC).trials
+
+
 def test_listed_classes_give_their_order(voc: Path) -> None:
     assert opened(voc, {**VOC, "classes": ["dog", "cat"]}).classes == ("dog", "cat")
 
@@ -156,6 +163,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a box": lambda folder: (folder / "Annotations/000003.xml").write_text(
         annotation(OBJECT.format("cat", 0, box(5, 6, 20, 31)) + OBJECT.format("dog", 0, box(1, 1, 9, 9)))
     ),
+    "a class": lambda folder: (folder / "Annotations/000003.xml").write_text(
+        annotation(OBJECT.format("cow", 0, box(5, 6, 20, 31)))
+    ),
     "an image": lambda folder: (folder / "JPEGImages/000003.jpg").write_bytes(b"longer" * 1000),
     "a split": lambda folder: (folder / "ImageSets/Main/val.txt").write_text("000006\n000007\n"),
     "a new image": lambda folder: (
@@ -177,9 +187,10 @@ def test_describing_them_otherwise_changes_the_id(voc: Path, key: Mapping[str, o
     assert planned(voc, {**VOC, **key}).trials[0].id != planned(voc, VOC).trials[0].id
 
 
-def test_data_changed_after_planning_are_refused(voc: Path) -> None:
+@pytest.mark.parametrize("change", ["a box", "a class"])
+def test_data_changed_after_planning_are_refused(voc: Path, change: str) -> None:
     plan = planned(voc, VOC)
-    CHANGES["a box"](voc / VOC["root"])
+    CHANGES[change](voc / VOC["root"])
     name = plan.trials[0].dataset
     with pytest.raises(InvalidInput, match="have changed since the sweep was planned"):
         prepare(name, plan.data[name], SIZE, voc / "cache")
@@ -270,6 +281,35 @@ def test_mistakes_are_named(voc: Path, case: str) -> None:
     spoil(voc)
     problems = "\n".join(problems_of(voc, {**VOC, **description}))
     assert re.search(message, problems), problems
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ({"splits": {"val": 0.1}}, "splits: test is missing; give shares for val and test, or a list file each for"),
+        ({"splits": {"val": "a.txt"}}, "splits: train and test are missing; give shares for val and test, or"),
+        ({"splits": {"val": 0.1, "test": 2}}, "splits.test: expected a number < 1, got 2"),
+        ({"splits": {"train": "a", "val": "b", "test": 3}}, "splits.test: expected text, got 3"),
+        ({"splits": "all"}, "splits: expected a mapping, got 'all'"),
+        ({"images": 3}, "images: expected text, got 3"),
+        ({"images": {"train": "a", "val": "b"}}, "images.test: missing"),
+    ],
+)
+def test_a_choice_of_forms_is_one_mistake_in_words_of_the_file(
+    voc: Path, description: Mapping[str, object], said: str
+) -> None:
+    (problem,) = problems_of(voc, {**VOC, **description})
+    assert f"grids[0].dataset.{said}" in problem
+
+
+def test_an_unlisted_class_is_told_once_with_its_boxes(voc: Path, coco: Path) -> None:
+    boxes = sum(file.read_text().count("<name>cat<") for file in (voc / VOC["root"] / "Annotations").iterdir())
+    assert boxes > 1
+    (problem,) = problems_of(voc, {**VOC, "classes": ["dog"]})
+    assert problem.endswith(f"unknown class 'cat'; add it to classes, or leave classes out for all ({boxes} boxes)")
+    named = [entry["name"] for entry in coco_folder.instances("train2014")["categories"]]
+    problems = problems_of(coco, {**COCO, "classes": named[2:]})
+    assert sorted(re.search("unknown class '(.*?)'", text)[1] for text in problems) == sorted(named[:2])  # type: ignore[index]
 
 
 def test_coco_needs_to_be_told_its_files(coco: Path) -> None:

@@ -315,9 +315,18 @@ def test_only_keeps_trials_and_their_baselines(plan: Any) -> None:
     [
         (["epochs"], (), "--set: expected key=value"),
         (["epoch=3"], (), "--set: unknown key 'epoch'; did you mean 'epochs'?"),
-        (["epochs=many"], (), "common.epochs: expected a whole number, got 'many'"),
+        (["lr=1"], (), "--set: unknown key 'lr'; did you mean 'learning_rate'?"),
+        (["epochs=many"], (), "--set epochs=many: expected a whole number, got 'many'"),
+        (["epochs=1,many"], (), "--set epochs=1,many: expected a whole number, got 'many'"),
+        (["loss=enrgy"], (), "--set loss=enrgy: unknown loss 'enrgy'; did you mean 'energy'?"),
+        (["lambda_loc=0"], (), "--set lambda_loc=0: expected a number > 0"),
+        (["resources.gpu=x"], (), "--set resources.gpu=x: expected a number, got 'x'"),
+        (["search.space.loss=1"], (), "--set search.space.loss=1: expected text, got 1"),
         (["resource.gpu=1"], (), "resource: unknown key; did you mean 'resources'?"),
         ([], ("modle=xdnn",), "--only: unknown key 'modle'; did you mean 'model'?"),
+        ([], ("model=bcoss",), "--only: unknown model 'bcoss'; did you mean 'bcos'?"),
+        ([], ("guidance_source=msk",), "--only: unknown guidance_source 'msk'; did you mean 'mask'?"),
+        ([], ("dataset=shape,shapes",), "--only: unknown dataset 'shape'; did you mean 'shapes'?"),
         ([], ("model=bcos",), "--only: no trial of the sweep has these values"),
     ],
 )
@@ -325,6 +334,26 @@ def test_wrong_arguments(plan: Any, overrides: list[str], only: tuple[str, ...],
     with pytest.raises(InvalidInput) as caught:
         plan(GRID, *overrides, only=only)
     assert said in str(caught.value)
+
+
+def test_only_what_was_set_is_blamed_on_set(plan: Any) -> None:
+    grid = "{model: bcos, attribution: bcos, depth: final, loss: l1, lambda_loc: 1, exclude: [{loss: enrgy}]}"
+    with pytest.raises(InvalidInput, match=r"sweep.yaml:3: grids.0..exclude.0..loss: unknown loss 'enrgy'"):
+        plan(HEAD + f"grids:\n  - {grid}", "loss=energy")
+
+
+def test_what_was_set_of_a_search_space_is_blamed_on_set(plan: Any) -> None:
+    space = "{model: bcos, attribution: bcos, depth: input, loss: l1, lambda_loc: 1}"
+    with pytest.raises(InvalidInput, match="^--set attribution=intgrad: intgrad makes no trial"):
+        plan(HEAD + f"search:\n  budget: {{trials: 3}}\n  space: {space}\n", "attribution=intgrad")
+
+
+def test_a_mistake_in_a_scale_is_where_the_scale_stands(plan: Any, tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text("common: {dataset: shapes, backbone: resnet10}\nscales:\n  smoke: {backbone: resnt}\n"
+                    "grids: [{model: bcos}]")  # fmt: skip
+    with pytest.raises(InvalidInput, match=r"sweep.yaml:3: scales.smoke.backbone: unknown backbone 'resnt'"):
+        load(file, scale="smoke")
 
 
 def test_set_refuses_what_is_tied(plan: Any) -> None:
@@ -415,6 +444,8 @@ grids:
         ("model: bcos, loss: none, seed: {range: [a, b]}", "expected range: [start, stop]"),
         ("model: bcos, zip: [{seed: [0, 1], depth: [input]}]", "equal length: depth has 1, seed has 2"),
         ("model: bcos, parent: abc", "unknown key"),
+        ("model: bcos, lr: 1e-3", "lr: unknown key; did you mean 'learning_rate'?"),
+        ("model: bcos, guided: {seed: 1}", "guided.seed: a field of trials; write it under common, or in a grid"),
         ("model: vanilla, loss: energy, attribution: ixg, depth: input, lambda_loc: 1, guidance_source: mask,"
          " dataset: waterbirds",
          "waterbirds has no segmentation masks"),
@@ -434,6 +465,12 @@ def test_wrong_grids(plan: Any, grid: str, said: str) -> None:
         ("name: x\nname: y\ngrids: []\n", "not valid YAML: found duplicate key"),
         ("common: {dataset: shapes}\n", "grids: missing"),
         ("grids: []\n", "expected at least one value"),
+        ("dataset: shapes\ngrids: [{model: bcos}]\n", "1: dataset: a field of trials; write it under common, or in a"),
+        ("root: x\ngrids: [{model: bcos, dataset: shapes}]\n", "root: not a key of this section, though of another"),
+        (
+            "resources: {checkpoint_stages: 3}\ngrids: [{model: bcos, dataset: shapes}]\n",
+            "expected true or false, got 3",
+        ),
         ("name: ../../etc\ngrids: [{model: bcos, dataset: shapes}]\n", "name: expected up to 64 letters"),
         ("resources: {gpu: -1}\ngrids: [{model: bcos, dataset: shapes}]\n", "resources.gpu: expected a number >= 0"),
         ("grids: [{model: bcos, dataset: shapes}]\nprobes: [{attribution: ixg}]\n", "probes[0].depth: missing"),
@@ -449,6 +486,12 @@ def test_wrong_files(plan: Any, text: str, said: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         plan(text)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("epochs", "hint"), [("one", ""), ("'3'", "; write it without quotes")])
+def test_only_a_number_in_quotes_is_told_to_lose_them(plan: Any, epochs: str, hint: str) -> None:
+    (problem,) = mistakes(plan, HEAD + f"grids: [{{model: bcos, epochs: [{epochs}]}}]")
+    assert problem.endswith(epochs.strip("'") + f"'{hint}")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -5,8 +5,11 @@ A command is a function in one of these modules and a line below; what it needs 
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from mgsweep import __version__
 from mgsweep.cli import data, draw, keep, look, weights
 from mgsweep.cli.run import run
 from mgsweep.cli.slurm import slurm
@@ -20,6 +23,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        print(f"mgsweep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    """What may stand before a command."""
+
+
 app.command()(run)
 app.command()(look.plan)
 app.command()(look.suggest)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mgsweep.cli.options import Scale
-from mgsweep.errors import InvalidInput, Problem
+from mgsweep.errors import InvalidInput, Problem, UnknownName
 
 if TYPE_CHECKING:
     from mgsweep.guidance.datasets.own import OwnData
@@ -101,6 +101,8 @@ def _asked(
             raise InvalidInput.of(
                 f"a data set has no sizes of a sweep, got {scale!r}; name a sweep file", where="--scale"
             )
+        if what not in DATASETS:
+            raise InvalidInput.of(f"{UnknownName('dataset', what, DATASETS)}; data of your own: name the sweep file")
         yield what, (root if root and DATASETS[what].needs_root else Places(Path()).root(what)), size
         return
     if root:

@@ -113,12 +113,15 @@ def trials(
 ) -> None:
     """List a sweep's trials with their state and validation scores."""
     from mgsweep.listings.trials import SHORT, by_trial, choose, readable
-    from mgsweep.screen import show
+    from mgsweep.screen import console, show
 
     as_table = format_of(form) == "table"
     columns = columns or (",".join(SHORT) if as_table else None)
     chosen = choose(by_trial(stored(store, sweep)), filter_ or (), sort, columns)
-    show(readable(chosen) if as_table else chosen, format_of(form))
+    if as_table and not chosen:
+        console.print("no trial meets this")
+    else:
+        show(readable(chosen) if as_table else chosen, format_of(form))
 
 
 TrialId = Annotated[str, typer.Argument(metavar="ID", help="Id of a trial, or its beginning.")]

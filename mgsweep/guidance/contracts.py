@@ -45,8 +45,10 @@ class Loss(Component):
 class Attribution(Component):
     """An attribution: (reading, classes) -> raw maps (B, h, w) of one class (B,) an image.
 
-    It can be differentiated by the parameters if the reading can. `needs` are traits a model must have, `depths` the
-    usable ones; `reason` completes "<name> needs ..." for the user.
+    It can be differentiated by the parameters if the reading can, and the gradient of the maps then reaches every
+    convolution (`test_maps_reach_every_convolution_at_second_order`): maps that are constant in the weights cannot be
+    guided. Tests compare it with its plain form, a line of `PLAIN` in tests/support/double_backward.py. `needs` are
+    traits a model must have, `depths` the usable ones; `reason` completes "<name> needs ..." for the user.
     """
 
     needs: frozenset[str] = frozenset()

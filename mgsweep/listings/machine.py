@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mgsweep import __version__
+from mgsweep.guidance.datasets import DATASETS
+from mgsweep.runner.places import Places
 
 Cells = dict[str, Any]
 
@@ -16,7 +18,6 @@ Cells = dict[str, Any]
 def machine(store: Path) -> list[Cells]:
     """What a run here would have: each thing looked at, and whether it is well."""
     from mgsweep.guidance.device import gpus
-    from mgsweep.runner.places import Places
 
     places = Places(store)
     packages = ("torch", "torchvision", "ray", "optuna", "pandas", "pyarrow")
@@ -28,9 +29,18 @@ def machine(store: Path) -> list[Cells]:
         {"what": "processors", "found": f"{os.cpu_count()} cores"},
         {"what": "GPUs", "found": ", ".join(gpus()) or "none; trials run on the CPU"},
         {"what": "store", "found": _folder(store)},
+        {"what": "data sets", "found": _data(places)},
         {"what": "data cache", "found": _folder(places.cache)},
         {"what": "weights", "found": _folder(places.weights)},
     ]
+
+
+def _data(places: Places) -> str:
+    """Which data sets lie below MGSWEEP_DATA, where a sweep file does not say otherwise."""
+    folders = {name: places.root(name) for name, dataset in DATASETS.items() if not dataset.folder}
+    found = {name: folder for name, folder in folders.items() if isinstance(folder, Path)}
+    there = ", ".join(name for name, folder in found.items() if folder.is_dir())
+    return f"{next(iter(found.values())).parent}: {there or 'none of ' + ', '.join(found)}"
 
 
 def _folder(path: Path) -> str:

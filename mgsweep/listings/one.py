@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mgsweep.errors import InvalidInput
+from mgsweep.labels import label, shared
 from mgsweep.listings.plot import curve
 from mgsweep.listings.sweeps import first_line, sweeps
 from mgsweep.listings.trials import reached_epg
-from mgsweep.screen import console, label, percent, show
+from mgsweep.screen import console, percent, show
 from mgsweep.store import Store
 from mgsweep.store.states import look
 from mgsweep.trial import Trial
@@ -49,8 +50,8 @@ def describe(folder: Path, beginning: str) -> None:
         InvalidInput: no trial or several do.
     """
     store, trial = find(folder, beginning)
-    state = look(store).states[trial.id]
-    console.print(f"[bold]{trial.id}[/]  {label(trial)}  [{'green' if state == 'done' else 'yellow'}]{state}[/]")
+    state, known = look(store).states[trial.id], shared(store.planned())
+    console.print(f"[bold]{trial.id}[/]  {label(trial, known)}  [{'green' if state == 'done' else 'yellow'}]{state}[/]")
     show([{"field": key, "value": value} for key, value in _configuration(store, trial).items()])
     rows = store.rows(trial.id) if state == "done" else store.progress(trial.id)
     for line in _curves(trial, rows):
@@ -65,7 +66,8 @@ def describe(folder: Path, beginning: str) -> None:
 
 def _configuration(store: Store, trial: Trial) -> Cells:
     """Every field, the parent in words."""
-    parents = [f"{other.id}  {label(other)}" for other in store.planned() if other.id == trial.parent]
+    planned = store.planned()
+    parents = [f"{other.id}  {label(other, shared(planned))}" for other in planned if other.id == trial.parent]
     probes = ", ".join("@".join(probe) for probe in trial.measured) or None
     return {"sweep": store.path.name, **trial.to_row(), "parent": next(iter(parents), trial.parent), "measured": probes}
 

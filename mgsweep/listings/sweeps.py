@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mgsweep.screen import Part, duration, heading, label, table
+from mgsweep.labels import label, shared
+from mgsweep.screen import Part, duration, heading, table
 from mgsweep.store import Store
 from mgsweep.store.states import STATES, Look, look
 
@@ -72,12 +73,13 @@ def _short(row: Cells, states: Sequence[str]) -> Cells:
 def _on_their_way(store: Store, seen: Look) -> Iterator[Cells]:
     if not seen.progress:
         return
-    trials = {trial.id: trial for trial in store.planned() if trial.id in seen.progress}
+    trials = {trial.id: trial for trial in store.planned()}
+    known = shared(trials.values())
     for name, progress in sorted(seen.progress.items(), key=lambda item: item[1].age):
         yield {
             "sweep": store.path.name,
             "id": name,
-            "trial": label(trials[name]),
+            "trial": label(trials[name], known),
             "state": seen.states[name],
             "epoch": f"{progress.epoch}/{progress.epochs}",
             "last progress": f"{duration(progress.age)} ago",

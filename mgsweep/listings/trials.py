@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mgsweep.errors import InvalidInput, did_you_mean
-from mgsweep.screen import duration, label, percent
+from mgsweep.labels import label, shared
+from mgsweep.plan.arguments import check_words, said
+from mgsweep.plan.axes import AXES
+from mgsweep.screen import duration, percent
 from mgsweep.store import Store
-from mgsweep.store.states import look
+from mgsweep.store.states import STATES, look
 from mgsweep.trial import CONFIG, normalise
 
 Cells = dict[str, Any]
@@ -37,15 +40,16 @@ def by_trial(store: Store) -> list[Cells]:
     """
     seen, attempts = look(store), store.attempts()
     best, taken = _best(store), {row["id"]: row["seconds"] for row in store.timings()}
-    rows = []
-    for trial in store.planned():
+    trials, rows = list(store.planned()), []
+    known = shared(trials)
+    for trial in trials:
         scores, progress = best.get(trial.id, {}), seen.progress.get(trial.id)
         failure = seen.failures.get(trial.id, {})
         rows.append(
             {
                 "id": trial.id,
                 "state": seen.states[trial.id],
-                "trial": label(trial),
+                "trial": label(trial, known),
                 **trial.to_row(),
                 "epoch": trial.epochs if seen.states[trial.id] == "done" else progress.epoch if progress else 0,
                 "best_epoch": scores.get("epoch"),
@@ -94,9 +98,10 @@ def choose(rows: Iterable[Cells], filters: Iterable[str], sort: str | None, colu
         columns: names with commas between; None for all.
 
     Raises:
-        InvalidInput: a column that there is not, or a filter that is none.
+        InvalidInput: a column or name that there is not, or a filter that is none.
     """
-    tests = [_test(text) for text in filters]
+    rows = list(rows)
+    tests = [_test(text, rows) for text in filters]
     names = columns.split(",") if columns else list(COLUMNS)
     for name in names:
         _check(name, "--columns")
@@ -115,7 +120,7 @@ def _check(name: str, option: str) -> None:
         raise InvalidInput.of(f"unknown column {name!r}{did_you_mean(name, COLUMNS)}", where=option)
 
 
-def _test(text: str) -> Callable[[Cells], bool]:
+def _test(text: str, rows: Iterable[Cells]) -> Callable[[Cells], bool]:
     sign = next((sign for sign in (*ORDERED, "=") if sign in text), None)
     key, _, value = text.partition(sign or "=")
     if not (sign and key and value):
@@ -123,10 +128,16 @@ def _test(text: str) -> Callable[[Cells], bool]:
     _check(key, "--filter")
     if sign == "=":
         wanted = value.split(",")
-        return lambda row: any(_equal(row[key], word) for word in wanted)
+        if key in AXES:
+            check_words(key, wanted, (name for row in rows for name in (row[key], said(key, row[key]))), "--filter")
+        if key == "state" and (unknown := next((word for word in wanted if word not in STATES), None)):
+            raise InvalidInput.of(f"unknown state {unknown!r}{did_you_mean(unknown, STATES)}", where="--filter")
+        return lambda row: any(_equal(row[key], word) or said(key, row[key]) == word for word in wanted)
     compare, number = ORDERED[sign], _number(value)
     if number is None:
         raise InvalidInput.of(f"expected a number after {sign}, got {value!r}", where="--filter")
+    if key in SCORES and number > 1:
+        raise InvalidInput.of(f"{key} lies in [0, 1], got {value}; in percent it is only shown", where="--filter")
     return lambda row: isinstance(row[key], int | float) and compare(row[key], number)
 
 

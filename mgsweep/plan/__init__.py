@@ -80,9 +80,9 @@ def load(
     """
     document, only = read(path), tuple(only)
     if scale is not None:
-        rescale(document.data, scale)
+        rescale(document, scale)
     for assignment in overrides:
-        override(document.data, assignment)
+        override(document, assignment)
     own, weights = resolve(document), resolve_weights(document)
     sweep = parse(document)
     expansions = [expand(document, sweep, number) for number in range(len(sweep.grids))]

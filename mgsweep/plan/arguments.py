@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from ruamel.yaml import YAML
 
-from mgsweep.errors import InvalidInput, did_you_mean
+from mgsweep.errors import InvalidInput, Problem, did_you_mean
 from mgsweep.guidance.validity import NAMES, is_own_data
-from mgsweep.plan.axes import AXES
+from mgsweep.plan.axes import AXES, in_full
+from mgsweep.plan.document import Document, inner
 from mgsweep.trial import Trial, normalise
 
 
-def rescale(data: dict[str, Any], scale: str) -> None:
-    """Write what the sweep file's own section `scales.<scale>` says over the rest of its data.
+def rescale(document: Document, scale: str) -> None:
+    """Write what the sweep file's own section `scales.<scale>` says over the rest of it.
 
     Raises:
         InvalidInput: the file has no such scale, or it changes a key that is tied to others.
     """
-    scales = data.get("scales") or {}
+    scales = document.data.get("scales") or {}
     if not isinstance(scales, dict) or not isinstance(scales.get(scale), dict):
         known = f" (known: {', '.join(map(str, scales))})" if scales else "; the file has none under scales"
         raise InvalidInput.of(f"unknown scale {scale!r}{did_you_mean(scale, map(str, scales))}{known}", where="--scale")
     for key, value in scales[scale].items():
         if key == "resources":
-            data[key] = value
+            document.data[key] = value
         elif key in AXES:  # others are named by the check of the whole file
-            _assign(data, key, value, "--scale")
+            _assign(document.data, key, value, "--scale")
+            document.changed[key] = document.problem(("scales", scale, key), "")
 
 
-def override(data: dict[str, Any], assignment: str) -> None:
-    """Write `key=value` over everything a sweep file's data says about the key; several values make an axis.
+def override(document: Document, assignment: str) -> None:
+    """Write `key=value` over everything a sweep file says about the key; several values make an axis.
 
     `section.key=value` sets one key of one section, as in `resources.gpu=0.5` or `search.budget.trials=40`.
 
@@ -42,10 +44,11 @@ def override(data: dict[str, Any], assignment: str) -> None:
     value = values[0] if len(values) == 1 else values
     *sections, name = key.split(".")
     if sections:
-        _section(data, sections)[name] = value
-        return
-    _check_key(key, "--set")
-    _assign(data, key, value, "--set")
+        _section(document.data, sections)[name] = value
+    else:
+        _check_key(key, "--set")
+        _assign(document.data, key, value, "--set")
+    document.changed[inner(key.split("."))] = Problem(f"--set {assignment}", "", "")
 
 
 def _assign(data: dict[str, Any], key: str, value: Any, option: str) -> None:
@@ -76,8 +79,9 @@ def select(trials: Iterable[Trial], assignments: Iterable[str]) -> tuple[Trial, 
     """
     trials = tuple(trials)
     conditions = [_assignment(text, "--only") for text in assignments]
-    for key, _ in conditions:
+    for key, values in conditions:
         _check_key(key, "--only")
+        check_words(key, values, (said(key, getattr(trial, key)) for trial in trials), "--only")
     wanted = [trial for trial in trials if _meets(trial, conditions)]
     if conditions and not wanted:
         raise InvalidInput.of("no trial of the sweep has these values", where="--only")
@@ -114,7 +118,22 @@ def _scalar(text: str) -> Any:
 
 def _check_key(key: str, option: str) -> None:
     if key not in AXES:
-        raise InvalidInput.of(f"unknown key {key!r}{did_you_mean(key, AXES)}", where=option)
+        raise InvalidInput.of(f"unknown key {key!r}{did_you_mean(in_full(key), AXES)}", where=option)
+
+
+def check_words(key: str, words: Iterable[Any], met: Iterable[Any], option: str) -> None:
+    """Refuse names that a field of trials never has: those of its registry, and those that are `met`, it may have.
+
+    Raises:
+        InvalidInput: with the closest name that there is.
+    """
+    choices = NAMES.get(key) or get_args(Trial.model_fields[key].annotation)
+    if not isinstance(next(iter(choices), None), str):
+        return
+    known = dict.fromkeys((*choices, *met))
+    for word in words:
+        if word not in known and normalise(word) not in known:
+            raise InvalidInput.of(f"unknown {key} {word!r}{did_you_mean(word, map(str, known))}", where=option)
 
 
 def _refuse_tied(place: Mapping[str, Any], key: str, option: str) -> None:
@@ -129,12 +148,11 @@ def _consequences(place: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _meets(trial: Trial, conditions: list[tuple[str, list[Any]]]) -> bool:
     return all(
-        _said(trial, key) in [normalise(value) if key in NAMES else value for value in values]
+        said(key, getattr(trial, key)) in [normalise(value) if key in NAMES else value for value in values]
         for key, values in conditions
     )
 
 
-def _said(trial: Trial, key: str) -> Any:
-    """A field as a user writes it: own data have a fingerprint behind their name."""
-    value = getattr(trial, key)
+def said(key: str, value: Any) -> Any:
+    """A field's value as a user writes it: own data have a fingerprint behind their name."""
     return value.rpartition("_")[0] if key == "dataset" and is_own_data(value) else value

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
+from mgsweep.guidance.contracts import SPLITS
 from mgsweep.guidance.validity import NAMES
 from mgsweep.plan.intervals import KINDS, interval_or
 from mgsweep.trial import Name, Trial
@@ -35,8 +36,11 @@ RANGES: dict[str, tuple[str, Callable[..., Any]]] = {
 MOST = 1_000_000
 """Trials that one sweep may ask for, and values that an axis may have."""
 
-BRANCHES = ("values", "values per loss")
-"""The two ways to write lambdas."""
+LAMBDAS = ("values", "values per loss")
+PATHS = ("one path", "a path for each split")
+CUTS = ("shares of the images", "a list for each split")
+BRANCHES = (*LAMBDAS, *PATHS, *CUTS)
+"""The two ways to write lambdas, the paths of own data, and how these are split."""
 
 
 def _spread(value: Any) -> Any:
@@ -121,8 +125,8 @@ def _axis(name: str, info: FieldInfo, further: tuple[str, ...] = ()) -> Any:
     per_loss: Any = dict[Name, values]
     schema = {"anyOf": [*schema["anyOf"], {"type": "object", "additionalProperties": schema}]}
     return Annotated[
-        Annotated[values, Tag(BRANCHES[0])] | Annotated[per_loss, Tag(BRANCHES[1])],
-        Discriminator(lambda value: BRANCHES[isinstance(value, dict) and not set(value) <= set(kinds)]),
+        Annotated[values, Tag(LAMBDAS[0])] | Annotated[per_loss, Tag(LAMBDAS[1])],
+        Discriminator(lambda value: LAMBDAS[isinstance(value, dict) and not set(value) <= set(kinds)]),
         WithJsonSchema(schema),
     ]
 
@@ -160,16 +164,43 @@ class BySplit(Section):
     test: str
 
 
+def _complete(splits: Any) -> Any:
+    """A cut as written, whose keys decide what it is."""
+    wanted = [name for name in SPLITS if name != "train" or _by_list(splits)]
+    missing = [name for name in wanted if isinstance(splits, dict) and name not in splits]
+    if missing:
+        form = "give shares for val and test, or a list file each for train, val and test"
+        raise ValueError(f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} missing; {form}")
+    return splits
+
+
+def _by_list(splits: Any) -> bool:
+    return isinstance(splits, BySplit) or (
+        isinstance(splits, dict) and any(name == "train" or isinstance(value, str) for name, value in splits.items())
+    )
+
+
+Paths = Annotated[
+    Annotated[str, Tag(PATHS[0])] | Annotated[BySplit, Tag(PATHS[1])],
+    Discriminator(lambda value: PATHS[isinstance(value, dict | BySplit)]),
+]
+Cut = Annotated[
+    Annotated[Shares, Tag(CUTS[0])] | Annotated[BySplit, Tag(CUTS[1])],
+    Discriminator(lambda value: CUTS[_by_list(value)]),
+    BeforeValidator(_complete),
+]
+
+
 class OwnDataset(Section):
     """Images and boxes of your own. Paths are relative to `root`, that one to the sweep file."""
 
     layout: Literal["voc", "coco"] = Field(description="voc: an XML file an image; coco: one JSON file")
     name: str = Field("own", pattern="^[a-z][a-z0-9_]{0,39}$", description="what figures and tables call it")
     root: str = Field(".", description="folder that the other paths start from")
-    images: str | BySplit = Field("JPEGImages", description="folder of the images, or one for each split")
-    annotations: str | BySplit = Field("Annotations", description="XML folder or JSON file, or one for each split")
+    images: Paths = Field("JPEGImages", description="folder of the images, or one for each split")
+    annotations: Paths = Field("Annotations", description="XML folder or JSON file, or one for each split")
     classes: list[str] = Field([], description="their order; default: as found in the annotations")
-    splits: Shares | BySplit | None = Field(
+    splits: Cut | None = Field(
         None, description="shares, or a list of image names for each split; default: VOC's ImageSets/Main"
     )
 
@@ -188,6 +219,14 @@ class OwnDataset(Section):
 
 AXES = tuple(name for name in Trial.model_fields if name not in ("parent", "probes"))
 """The fields of `Trial` a sweep file may set."""
+
+SHORTHANDS = {"lr": "learning_rate"}
+
+
+def in_full(key: str) -> str:
+    """A key as it may have been meant, where its letters alone would not tell."""
+    return SHORTHANDS.get(key.lower(), key)
+
 
 SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "precision", "seed")
 """What a guided trial has in common with its baseline."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,21 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mgsweep.errors import InvalidInput, Problem, did_you_mean
-from mgsweep.plan.axes import BRANCHES, OwnDataset
+from mgsweep.plan.axes import AXES, BRANCHES, OwnDataset, in_full
 from mgsweep.plan.schema import Budget, EarlyStop, Grid, Resources, Search, Sweep
 
 
 @dataclass(frozen=True)
 class Document:
-    """A sweep file as read: plain data, and for error messages the tree that knows the lines."""
+    """A sweep file as read: plain data, and for error messages the tree that knows the lines.
+
+    `changed` says of a key that the command line set, as `inner` has it, where the value stands instead.
+    """
 
     path: Path
     data: dict[str, Any]
     tree: Any
+    changed: dict[str, Problem] = field(default_factory=dict)
 
     def where(self, keys: Sequence[Any]) -> str:
         """`file:line` of the deepest of these nested keys that stands in the file."""
@@ -40,7 +44,16 @@ class Document:
 
     def problem(self, keys: Sequence[Any], message: str) -> Problem:
         """A mistake at these nested keys."""
+        for key, place in self.changed.items():
+            if f"{inner(keys)}.".startswith(f"{key}."):
+                return replace(place, message=message)
         return Problem(self.where(keys), dotted(self.data, keys), message)
+
+
+def inner(keys: Sequence[Any]) -> str:
+    """`loss`, `resources.gpu`: nested keys without those that only say where an axis stands."""
+    outer = 2 if tuple(keys[:2]) == ("search", "space") else {"common": 1, "grids": 2}.get(keys[0], 0)
+    return ".".join(map(str, keys[outer:]))
 
 
 def read(path: str | os.PathLike[str]) -> Document:
@@ -153,14 +166,24 @@ EXPECTED = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "model_type": "a mapping",
+    "bool_type": "true or false",
+    "string_too_short": "text",
     "missing": "a value",
 }
+
+
+def _unknown(key: str) -> str:
+    if key in AXES:
+        return "a field of trials; write it under common, or in a grid"
+    if key in KEYS:
+        return "not a key of this section, though of another"
+    return f"unknown key{did_you_mean(in_full(key), KEYS)}"
 
 
 def _message(detail: dict[str, Any]) -> str:
     kind, context, got = detail["type"], detail.get("ctx", {}), detail["input"]
     if kind == "extra_forbidden":
-        return f"unknown key{did_you_mean(detail['loc'][-1], KEYS)}"
+        return _unknown(str(detail["loc"][-1]))
     if kind == "missing":
         return "missing"
     if kind == "too_short":
@@ -174,5 +197,13 @@ def _message(detail: dict[str, Any]) -> str:
     for bound, sign in (("gt", ">"), ("ge", ">="), ("lt", "<"), ("le", "<=")):
         if bound in context:
             return f"expected a number {sign} {context[bound]:g}, got {got!r}"
-    hint = "; write it without quotes" if isinstance(got, str) and kind in ("float_type", "int_type") else ""
+    hint = "; write it without quotes" if kind in ("float_type", "int_type") and _is_number(got) else ""
     return f"expected {EXPECTED.get(kind, detail['msg'])}, got {got!r}{hint}"
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)

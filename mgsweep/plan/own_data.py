@@ -49,7 +49,7 @@ def _resolved(document: Document, keys: Keys, value: Mapping[str, Any]) -> tuple
 
 
 def _located(written: OwnDataset, folder: Path) -> OwnData:
-    root = folder / Path(os.path.expandvars(written.root)).expanduser()
+    root = _root(written, folder)
 
     def parts(paths: str | BySplit) -> dict[str, Path]:
         if isinstance(paths, BySplit):
@@ -69,3 +69,11 @@ def _located(written: OwnDataset, folder: Path) -> OwnData:
         cut=Cut(shares.val, shares.test, shares.seed) if shares else None,
         classes=tuple(written.classes),
     )
+
+
+def _root(written: OwnDataset, folder: Path) -> Path:
+    """The folder as written; in VOC's layout it may also hold VOCdevkit/, as for voc2007."""
+    root = folder / Path(os.path.expandvars(written.root)).expanduser()
+    inner = root / "VOCdevkit" / "VOC2007"
+    by_default = written.layout == "voc" and not {"images", "annotations"} & written.model_fields_set
+    return inner if by_default and inner.is_dir() else root

@@ -105,6 +105,13 @@ def close(ours: Tensor, theirs: Tensor, name: str) -> None:
     assert (ours - theirs).abs().max().item() <= 1e-10 * scale, name
 
 
+def test_an_attribution_without_a_plain_form_is_not_compared_with_another() -> None:
+    with pytest.raises(
+        LookupError, match="no plain form of the attribution 'lime' .* add it to PLAIN in .*backward.py"
+    ):
+        double_backward.guided(filled("vanilla"), random_images(1, 32), LABELS[:1], "lime", "input")
+
+
 def test_unknown_methods_are_refused() -> None:
     with pytest.raises(UnknownName, match=r"unknown attribution 'lime'"):
         attribute(filled("vanilla"), random_images(1, 32), LABELS[:1], "lime", "input")

@@ -31,17 +31,33 @@ def features_and_logits(model: Classifier, images: Tensor, depth: str) -> tuple[
     return features, logits
 
 
+def _contributions(features: Tensor, gradient: Tensor) -> Tensor:
+    return (features * gradient).sum(1)
+
+
+def _gradcam(features: Tensor, gradient: Tensor) -> Tensor:
+    return (features * gradient.mean((2, 3), keepdim=True)).sum(1).relu()
+
+
+PLAIN = {"ixg": _contributions, "intgrad": _contributions, "bcos": _contributions, "gradcam": _gradcam}
+"""Maps (B, h, w) of each attribution, from features (B, C, h, w) and the gradient of the class's logit by them."""
+
+
 def guided(model: Classifier, images: Tensor, classes: Tensor, method: str, depth: str) -> tuple[Tensor, Tensor]:
-    """Logits (B, C) and differentiable maps (B, h, w) of any method, from one forward pass."""
+    """Logits (B, C) and differentiable maps (B, h, w) of a method, from one forward pass.
+
+    Raises:
+        LookupError: the method is not in `PLAIN`.
+    """
+    if method not in PLAIN:
+        raise LookupError(f"no plain form of the attribution {method!r} to compare with; add it to PLAIN in {__file__}")
     with gate() as explanation:
         features, logits = features_and_logits(model, images, depth)
         scores = logits.gather(1, classes[:, None]).sum()
         explanation["active"] = method == "bcos"
         (gradient,) = torch.autograd.grad(scores, features, create_graph=True)
         explanation["active"] = False
-    if method == "gradcam":
-        return logits, (features * gradient.mean((2, 3), keepdim=True)).sum(1).relu()
-    return logits, (features * gradient).sum(1)
+    return logits, PLAIN[method](features, gradient)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 from mgsweep.errors import InvalidInput
 from mgsweep.guidance.datasets.coco_annotation import Report, read_instances, read_json, shown
 from mgsweep.guidance.datasets.links import leading_out
+from mgsweep.guidance.datasets.published import way_out
 from mgsweep.guidance.datasets.samples import Sample, Source, read_image
 
 NAMES = (
@@ -44,7 +45,7 @@ def coco2014(root: Path) -> Source:
     """
     root = Path(root)
     if not root.is_dir():
-        message = "expected a folder with annotations/, train2014/ and val2014/, there is none; correct the path"
+        message = f"expected a folder with annotations/, train2014/ and val2014/, there is none; {way_out('coco2014')}"
         raise InvalidInput.of(message, where=str(root))
     try:
         fingerprint = _fingerprint(root)

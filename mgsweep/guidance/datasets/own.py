@@ -56,14 +56,15 @@ def identified(data: OwnData) -> OwnData:
     Pixels are not read for it: an image replaced by another of the very same size in bytes is not noticed.
 
     Raises:
-        InvalidInput: everything that is missing, and annotations that cannot be read.
+        InvalidInput: everything that is missing, annotations that cannot be read, and classes that are not listed.
     """
     layout, problems = LAYOUTS[data.layout], list[Problem]()
     digest = hashlib.sha256(repr((data.layout, data.cut)).encode())
     found: dict[str, None] = dict.fromkeys(data.classes)
+    expected = () if data.fingerprint else data.classes  # what was identified before has changed, if it has others
     for part, place in data.annotations.items():
         try:
-            scan = layout.scan(data.images[part], place)
+            scan = layout.scan(data.images[part], place, expected)
         except InvalidInput as error:
             problems += error.problems
             continue

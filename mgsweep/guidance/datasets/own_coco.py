@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from mgsweep.errors import InvalidInput, did_you_mean
+from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.coco_annotation import Listed, Report, read_instances, read_json
-from mgsweep.guidance.datasets.own_images import Scan, list_images
+from mgsweep.guidance.datasets.own_images import Scan, list_images, unknown
 from mgsweep.guidance.datasets.samples import Instance, Sample, read_image
 
 REMEDY = "export it again in COCO's instances format"
 
 
-def scan(images: Path, annotations: Path) -> Scan:
+def scan(images: Path, annotations: Path, expected: Sequence[str]) -> Scan:
     """Classes are the categories by rising id.
 
     Raises:
-        InvalidInput: the folder or the file is missing, or its categories cannot be read.
+        InvalidInput: the folder or the file is missing, its categories cannot be read, or one is none of
+            `expected`, if there are any.
     """
     listed, classes = list_images(images), _categories(annotations)
+    if problems := [
+        Problem(str(annotations), "categories", unknown(name, expected))
+        for name in classes
+        if expected and name not in expected
+    ]:
+        raise InvalidInput(problems)
     with annotations.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     return Scan(classes, list(listed.items()), digest)
@@ -35,10 +43,6 @@ def samples(images: Path, annotations: Path, classes: tuple[str, ...]) -> dict[s
     """
     report, files = Report(), list_images(images)
     categories = _categories(annotations)
-    for name in categories:
-        if name not in classes:
-            hint = did_you_mean(name, classes) or f"; expected one of {', '.join(classes)}"
-            report.note(annotations, "unknown categories", "categories", f"unknown class {name!r}{hint}")
     found = dict[str, tuple[Path, Listed]]()
     for number, listed in read_instances(annotations, categories, REMEDY, report).items():
         if listed.file_name and listed.file_name not in files:

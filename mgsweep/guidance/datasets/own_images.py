@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgsweep.errors import InvalidInput, Problem
+from mgsweep.errors import InvalidInput, Problem, did_you_mean
 from mgsweep.guidance.datasets.links import leading_out
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -59,3 +59,8 @@ def by_stem(images: Mapping[str, int], folder: Path) -> dict[str, Path]:
     if problems:
         raise InvalidInput(problems)
     return files
+
+
+def unknown(name: str, listed: Sequence[str]) -> str:
+    """What to say of a class that a sweep file does not list."""
+    return f"unknown class {name!r}{did_you_mean(name, listed) or '; add it to classes, or leave classes out for all'}"

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from mgsweep.errors import InvalidInput, Problem
-from mgsweep.guidance.datasets.own_images import Scan, by_stem, list_images
+from mgsweep.guidance.datasets.own_images import Scan, by_stem, list_images, unknown
 from mgsweep.guidance.datasets.samples import Sample, read_image
 from mgsweep.guidance.datasets.voc_annotation import class_names, read_annotation
 
 
-def scan(images: Path, annotations: Path) -> Scan:
+def scan(images: Path, annotations: Path, expected: Sequence[str]) -> Scan:
     """Classes in alphabetical order, as VOC has them.
 
     Raises:
-        InvalidInput: a folder or image is missing, or an XML file cannot be parsed.
+        InvalidInput: a folder or image is missing, an XML file cannot be parsed, or a class is none of `expected`,
+            if there are any.
     """
     listed, problems = list_images(images), list[Problem]()
-    classes: set[str] = set()
+    classes = Counter[str]()
     digest = hashlib.sha256()
     for name, path in _annotations(annotations, by_stem(listed, images)).items():
         try:
@@ -30,6 +32,8 @@ def scan(images: Path, annotations: Path) -> Scan:
             problems += error.problems
         else:
             digest.update(name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    for name in sorted(set(classes).difference(expected)) if expected else ():
+        problems.append(Problem(str(annotations), "", f"{unknown(name, expected)} ({classes[name]:,} boxes)"))
     if problems:
         raise InvalidInput(problems)
     return Scan(sorted(classes), list(listed.items()), digest.digest())

@@ -23,3 +23,9 @@ BY_HAND: dict[str, str] = dict.fromkeys(
     "2022) and offered with their code; put it, and CUB_200_2011/ with bounding_boxes.txt and images.txt, here",
 )
 """What has no archive to be fetched from, and what to do."""
+
+
+def way_out(dataset: str) -> str:
+    """What to do where the folder of a data set with an archive is not there."""
+    written = f"data: {{{dataset}: FOLDER}} in the sweep file"
+    return f"mgsweep data fetch {dataset}, or say where it lies: {written}, or MGSWEEP_DATA"

@@ -11,6 +11,7 @@ from pathlib import Path
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.contracts import SPLITS
 from mgsweep.guidance.datasets.links import leading_out
+from mgsweep.guidance.datasets.published import way_out
 from mgsweep.guidance.datasets.samples import Sample, Source, read_image
 from mgsweep.guidance.datasets.voc_annotation import read_annotation
 from mgsweep.guidance.datasets.voc_segmentation import with_masks
@@ -106,9 +107,8 @@ def _segmented(folder: Path) -> dict[str, tuple[int, int]]:
 def _find(root: Path) -> Path:
     """The folder with Annotations/, ImageSets/ and JPEGImages/."""
     if not root.is_dir():
-        raise InvalidInput.of(
-            "expected a folder with VOCdevkit/, VOC2007/ or JPEGImages/, there is none", where=str(root)
-        )
+        message = f"expected a folder with VOCdevkit/, VOC2007/ or JPEGImages/, there is none; {way_out('voc2007')}"
+        raise InvalidInput.of(message, where=str(root))
     for folder in (root / "VOCdevkit" / "VOC2007", root / "VOC2007", root):
         if any((folder / name).is_dir() for name in ("JPEGImages", "Annotations", "ImageSets")):
             return folder
