@@ -132,7 +132,14 @@ def test_failures_are_kept_until_the_trial_succeeds(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.fail(GUIDED.id, {"cause": "bug", "error": "first"})
     store.fail(GUIDED.id, {"cause": "memory", "error": "second"})
-    assert store.failures()[GUIDED.id] == {"id": GUIDED.id, "attempt": 2, "cause": "memory", "error": "second"}
+    last = {"id": GUIDED.id, "attempt": 2, "cause": "memory", "error": "second", "forgiven": False}
+    assert store.failures()[GUIDED.id] == last
+    store.forgive(GUIDED.id, 1)
+    assert store.failures()[GUIDED.id] == last, "the one after it counts"
+    store.forgive(GUIDED.id, 2)
+    assert store.failures() == {}
+    store.fail(GUIDED.id, {"cause": "bug", "error": "third"})
+    assert store.failures()[GUIDED.id]["attempt"] == 3
     store.commit(GUIDED.id, [row(GUIDED)])
     assert store.failures() == {}
 

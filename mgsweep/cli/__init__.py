@@ -17,8 +17,8 @@ from mgsweep.errors import InvalidInput, MgsweepError
 
 app = typer.Typer(
     help="Sweeps for model guidance: train a grid of guided classifiers, store it as Parquet, draw its figures.",
-    epilog="Exit codes: 0 done, 1 some trials failed, 2 wrong usage or sweep, 75 stopped by a signal or a "
-    "limit, 130 interrupted by Ctrl-C: run again to resume.",
+    epilog="Exit codes: 0 done, 1 some trials failed or a limit leaves room for none, 2 wrong usage or sweep; "
+    "75 stopped by a signal or --until, 130 interrupted by Ctrl-C: run again to resume.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

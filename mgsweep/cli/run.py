@@ -53,7 +53,9 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME", help="Also tell tensorboard, wandb or mlflow; the store stays the record."),
     ] = None,
-    grace: Annotated[float, typer.Option(help="Seconds to end the running epochs in after SIGTERM or SIGUSR1.")] = 25,
+    grace: Annotated[
+        float, typer.Option(help="Seconds to end the running epochs in after SIGTERM, SIGUSR1 or --until.")
+    ] = 25,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Use a cluster on the network although it asks for no token.")
     ] = False,
@@ -69,10 +71,13 @@ def run(
 
     plan = planned(file, set_, only, shard, scale)
     results = Store(store / plan.name)
-    allowed = limits(until, budget)
+    allowed = limits(until, budget, grace)
     agenda = agenda_of(plan, results, _causes(retry or []), continue_stopped)
     announce(plan, agenda)
     if dry_run:
+        return
+    if plan.shards and not plan.trials:
+        _leave_empty(plan, results)
         return
     outcome = None
     if agenda.wanting:
@@ -195,6 +200,8 @@ def _write_down(plan: Plan, agenda: Agenda, places: Places) -> None:
     store.begin(plan.text, (*plan.trials, *agenda.to_run), plan.source)
     for trial in agenda.to_run:
         store.go_on(trial.id)
+        if attempt := agenda.forgiven.get(trial.id):
+            store.forgive(trial.id, attempt)
 
 
 def announce(plan: Plan, agenda: Agenda) -> None:
@@ -208,8 +215,19 @@ def announce(plan: Plan, agenda: Agenda) -> None:
         ((kind, most),) = plan.search.budget.given().items()
         counts += f"; {plan.search.sampler} suggests more, up to {most:g} {kind.replace('_', ' ')}"
     console.print(f"[bold]{plan.name}[/]  {counts}")
+    if plan.shards:
+        console.print(f"[dim]shards 1 to {len(plan.shards)} have {', '.join(map(str, plan.shards))} trials[/]")
     for reason, count in plan.skipped.items():
         console.print(f"[dim]skipped {count}: {reason}[/]")
+
+
+def _leave_empty(plan: Plan, results: Store) -> None:
+    """A shard without trials has a store, too: those of all shards are merged."""
+    from mgsweep.screen import console
+
+    results.begin(plan.text, ())
+    message = "No trial falls into this shard: the ids of the baselines deal out all trials, see the numbers above"
+    console.print(f"{message}. Run the other shards, or take fewer", soft_wrap=True)
 
 
 def _summarise(
@@ -218,13 +236,15 @@ def _summarise(
     """The last lines of a run: what came of it and what to type next."""
     from mgsweep.screen import command, console
 
-    again = ["mgsweep", *sys.argv[1:]]  # with every option that chose these trials
+    again = ["mgsweep", *_useful(sys.argv[1:], outcome)]  # with every option that chose these trials
+    asked = {trial.id for trial in (results.planned() if plan.search else plan.trials)}
     elsewhere = [] if results.path.parent == RESULTS else ["--store", str(results.path.parent)]
     if outcome and outcome.stopped and outcome.unfinished:
         console.print(outcome.stopped, style="red" if outcome.code == Exit.FAILED else "yellow", markup=False)
         done = len(agenda.done) + outcome.finished
-        total = max(agenda.total, len(results.planned()))
-        console.print(f"{done} of {total} done, every finished epoch is kept. Resume: {command(again)}", soft_wrap=True)
+        more = " with a larger --budget" if outcome.stopped.startswith("--budget") else ""
+        kept = f"{done} of {len(asked)} done, every finished epoch is kept"
+        console.print(f"{kept}. Resume{more}: {command(again)}", soft_wrap=True)
         return outcome.code
     if plan.search:
         _print_front(plan.search, results)
@@ -236,11 +256,21 @@ def _summarise(
             f"[red]{failed} failed[/]. Look: {look}  Again: {command([*again, '--retry', 'all'])}", soft_wrap=True
         )
         return Exit.FAILED
-    stopped, planned = len(results.stopped()), len(results.planned()) if plan.search else len(plan.trials)
-    ended = f"all {planned} done" if not stopped else f"{planned - stopped} done, {stopped} stopped early"
+    stopped = len(asked & results.stopped())
+    ended = f"{len(asked) - stopped} done, {stopped} stopped early" if stopped else f"all {len(asked)} done"
     figures = command(["mgsweep", "figures", plan.name if scale else str(file), *elsewhere])
     console.print(f"[green]{ended}[/]. Next: {figures}", soft_wrap=True)
     return Exit.DONE
+
+
+def _useful(arguments: list[str], outcome: Outcome | None) -> list[str]:
+    """What was typed, without the limit that ended the run: again it would end at once."""
+    reached = outcome.stopped.split(" ")[0] if outcome else ""
+    if reached not in ("--until", "--budget"):
+        return arguments
+    kept = [word for word in arguments if not word.startswith(f"{reached}=")]
+    at = kept.index(reached) if reached in kept else len(kept)
+    return kept[:at] + kept[at + 2 :]
 
 
 def _print_front(search: Search, results: Store) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from mgsweep.errors import InvalidInput, Problem
 from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.validity import NAMES, is_own_data, why_unmeasurable
-from mgsweep.plan.arguments import override, rescale, select, shard
+from mgsweep.plan.arguments import override, rescale, select, shard, shard_sizes
 from mgsweep.plan.axes import SHARED, TRAINING
 from mgsweep.plan.document import Document, parse, read
 from mgsweep.plan.grid import Cell, Expansion, expand, misspelt
@@ -33,7 +33,7 @@ class Plan:
     `trials` are unique and ordered so that a parent stands before its children; `skipped` counts, by reason, the cells
     of the grids that make no trial; `data` holds the folders the file names, and the own data that it describes;
     `weights` the files of weights that it names. Of a search the trials are the baselines; what else is tried is chosen
-    from `space` as results come in.
+    from `space` as results come in. `shards` says of a shard how many trials it and the others have.
     """
 
     name: str
@@ -48,10 +48,11 @@ class Plan:
     search: Search | None = None
     space: Space | None = None
     early_stop: EarlyStop | None = None
+    shards: tuple[int, ...] = ()
 
     def shard(self, part: str) -> Plan:
         """The part of it that one of several clusters takes, see `arguments.shard`."""
-        return replace(self, trials=shard(self.trials, part))
+        return replace(self, trials=shard(self.trials, part), shards=shard_sizes(self.trials, part))
 
     @property
     def baselines(self) -> tuple[Trial, ...]:

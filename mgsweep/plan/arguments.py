@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
@@ -98,10 +99,26 @@ def shard(trials: Iterable[Trial], part: str) -> tuple[Trial, ...]:
     Raises:
         InvalidInput: not of this form.
     """
-    number, _, count = part.partition("/")
+    number, count = _part(part)
+    return tuple(trial for trial in trials if _shard_of(trial, count) == number)
+
+
+def shard_sizes(trials: Iterable[Trial], part: str) -> tuple[int, ...]:
+    """How many trials each of the n shards has, the first first. Of few baselines they are uneven, and may be empty."""
+    _, count = _part(part)
+    dealt = Counter(_shard_of(trial, count) for trial in trials)
+    return tuple(dealt[number] for number in range(1, count + 1))
+
+
+def _shard_of(trial: Trial, count: int) -> int:
+    return int(trial.parent or trial.id, 16) % count + 1
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, _, count = text.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise InvalidInput.of(f"expected i/n with 1 <= i <= n, as in 1/4, got {part!r}", where="--shard")
-    return tuple(trial for trial in trials if int(trial.parent or trial.id, 16) % int(count) == int(number) - 1)
+        raise InvalidInput.of(f"expected i/n with 1 <= i <= n, as in 1/4, got {text!r}", where="--shard")
+    return int(number), int(count)
 
 
 def _assignment(text: str, option: str) -> tuple[str, list[Any]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from mgsweep.plan import Plan
 from mgsweep.runner import retry as policy
@@ -46,7 +46,7 @@ class Agenda:
     """What a run has before it: plan minus done, minus what was stopped, what failed and what would start from that.
 
     `causes` of the failed attempts at a trial, the first first, that decide what follows the next failure; of those
-    up to the number in `forgiven` the user wants no account.
+    up to the number in `forgiven` the user wants no account, or wanted none in an earlier run.
     """
 
     done: frozenset[str]
@@ -99,15 +99,10 @@ def agenda(plan: Plan, store: Store, retry: Collection[str] = (), continue_stopp
     """
     done = frozenset(store.done(plan.trials))
     attempts = store.attempts()
-    forgiven = {
-        trial: failures[-1]["attempt"]
-        for trial, failures in attempts.items()
-        if failures[-1]["cause"] in retry or "all" in retry
-    }
+    forgiven = {trial: _forgiven(failures, retry) for trial, failures in attempts.items()}
     causes = {
-        trial: tuple(failure["cause"] for failure in failures)
+        trial: tuple(failure["cause"] for failure in failures if failure["attempt"] > forgiven[trial])
         for trial, failures in attempts.items()
-        if trial not in forgiven
     }
     failed = frozenset(
         trial.id
@@ -121,3 +116,11 @@ def agenda(plan: Plan, store: Store, retry: Collection[str] = (), continue_stopp
     out = done | failed | blocked | stopped
     to_run = tuple(trial for trial in plan.trials if trial.id not in out)
     return Agenda(done, failed, blocked, to_run, causes, forgiven, stopped)
+
+
+def _forgiven(failures: Sequence[Mapping[str, Any]], retry: Collection[str]) -> int:
+    """Number of the last attempt of a trial that does not count, 0 if all do."""
+    last = failures[-1]
+    if last["cause"] in retry or "all" in retry:
+        return int(last["attempt"])
+    return max((failure["attempt"] for failure in failures if failure["forgiven"]), default=0)

@@ -15,9 +15,9 @@ from typing import Any
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
-from mgsweep.runner.limits import Account, Limits
+from mgsweep.runner.limits import Account, Limits, Reached
 from mgsweep.runner.retry import Share, given_up, share
-from mgsweep.runner.stopping import Stop
+from mgsweep.runner.stopping import FAILED, Stop
 from mgsweep.store import Busy, Store
 from mgsweep.trial import Trial
 
@@ -27,8 +27,9 @@ EQUAL_BUGS = 3
 LOOK = 2.0
 """Seconds between two looks at the trials that another driver has."""
 
-PATIENCE, AT_LEAST = 20, 3600.0
-"""Without `resources.timeout` an attempt hangs when an epoch takes PATIENCE times the longest so far, and an hour."""
+PATIENCE, AT_LEAST, UNKNOWN = 20, 3600.0, 24 * 3600.0
+"""Without `resources.timeout` an attempt hangs when an epoch takes PATIENCE times the longest so far, and an hour; as
+long as no epoch is known, a day: the first one also decodes the data."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,13 @@ class Attempt:
 
 @dataclass
 class _Running:
+    """`epochs`: those that are safe, of earlier attempts, too; `reported`: whether one is of this attempt."""
+
     attempt: Attempt
+    epochs: int
     begun: bool = False
+    reported: bool = False
     since: float = field(default_factory=time.monotonic)
-    epochs: int = 0
 
 
 class Dispatch:
@@ -69,8 +73,8 @@ class Dispatch:
         self.running: dict[str, _Running] = {}
         self._elsewhere: list[Trial] = []
         self._looked = 0.0
-        self._too_big: dict[str, str] = {}
-        self._dry = False
+        self._refused: dict[str, Reached] = {}
+        self._trained = self._dry = False
         self._bugs: Counter[str] = Counter()
         self._longest = 0.0
         self._finished = self._failed = 0
@@ -87,16 +91,22 @@ class Dispatch:
         Args:
             at_once: so many attempts are out at most.
         """
-        if not self.stop.asked and (reached := self._account.exhausted):
-            self.stop.ask(reached, code=75)
-        if self.stop.asked or len(self.running) >= at_once:
+        if self.is_to_end() or len(self.running) >= at_once:
             return None
         attempt = self._from_schedule() or self._from_elsewhere()
         if attempt:
-            self.running[attempt.trial.id] = _Running(attempt)
-        elif not self.running and not self._elsewhere and self._too_big:
-            self.stop.ask(next(iter(self._too_big.values())), code=75)
+            self.running[attempt.trial.id] = _Running(attempt, self._safe(attempt.trial))
+        elif not self.running and not self._elsewhere and self._refused:
+            reached = max(self._refused.values(), key=lambda reached: reached.code)
+            # A run that found no time for a single epoch would find none again.
+            self.stop.ask(reached.reason, reached.code if self._trained else FAILED)
         return attempt
+
+    def is_to_end(self) -> bool:
+        """Whether the run is to end: it was asked to, or has reached a limit."""
+        if not self.stop.asked and (reached := self._account.exhausted):
+            self.stop.ask(reached.reason, reached.code, reached.grace)
+        return self.stop.asked
 
     @property
     def over(self) -> bool:
@@ -106,15 +116,12 @@ class Dispatch:
     def _from_schedule(self) -> Attempt | None:
         self._dry = False
         while trial := self._schedule.next():
-            if self._done_by_another(trial):
-                self._schedule.finish(trial)
-            elif self._observer.live(_folder(trial)):
+            if self._ended_by_another(trial):
+                continue
+            if self._observer.live(_folder(trial)):
                 self._elsewhere.append(trial)
-            elif why := self._account.why_not(trial, self._in_progress()):
-                self._too_big[trial.id] = why
-                self._schedule.refuse(trial)
-            else:
-                return self._attempt(trial)
+            elif attempt := self._attempt(trial):
+                return attempt
         self._dry = True
         return None
 
@@ -124,31 +131,59 @@ class Dispatch:
             return None
         self._looked = time.monotonic()
         for trial in list(self._elsewhere):
-            if self._done_by_another(trial):
+            if self._ended_by_another(trial):
                 self._elsewhere.remove(trial)
-                self._schedule.finish(trial)
                 self._dry = False
             elif not self._observer.live(_folder(trial)):
                 self._elsewhere.remove(trial)
                 self._read_causes(trial)
-                if not self._is_given_up(trial):
-                    return self._attempt(trial)
-                self._schedule.fail(trial)
-                self._failed += 1
+                if self._is_given_up(trial):
+                    self._schedule.fail(trial)
+                    self._failed += 1
+                elif attempt := self._attempt(trial):
+                    return attempt
         return None
 
-    def _done_by_another(self, trial: Trial) -> bool:
-        return self._store.has_record(trial.id) and self._store.is_done(trial)
+    def _ended_by_another(self, trial: Trial) -> bool:
+        """Whether another driver has finished it by now, or stopped it early."""
+        if self._store.has_record(trial.id) and self._store.is_done(trial):
+            self._schedule.finish(trial)
+        elif self._store.is_stopped(trial.id):
+            self._schedule.stop(trial)
+        else:
+            return False
+        return True
 
-    def _attempt(self, trial: Trial) -> Attempt:
+    def _attempt(self, trial: Trial) -> Attempt | None:
+        """An attempt at it, if it fits."""
+        if self._is_refused(trial, self._account.why_not(trial, self._safe(trial), self._progress_of())):
+            return None
         found = self._store.holder(trial.id)  # on another machine, and dead
         chosen = share(trial, self._resources, self._causes.get(trial.id, ()))
         return Attempt(trial, chosen, found.number if found else 0)
 
-    def _in_progress(self) -> Iterator[tuple[Trial, int]]:
-        return ((one.attempt.trial, one.epochs) for one in self.running.values())
+    def _safe(self, trial: Trial) -> int:
+        """The last epoch of it that is safe. A record that is there only lacks measurements."""
+        if self._store.has_record(trial.id):
+            return trial.epochs
+        return max((row["epoch"] for row in self._store.progress(trial.id)), default=0)
+
+    def _progress_of(self, begun: bool = False) -> Iterator[tuple[Trial, int]]:
+        """The trials that are out, or that a worker has taken up, with the epochs they have done."""
+        return ((one.attempt.trial, one.epochs) for one in self.running.values() if one.begun or not begun)
+
+    def _is_refused(self, trial: Trial, reached: Reached | None) -> bool:
+        if reached:
+            self._refused[trial.id] = reached
+            self._schedule.refuse(trial)
+        return reached is not None
 
     # What becomes of an attempt
+
+    def withdraws(self, trial: Trial) -> bool:
+        """Whether one that no worker has taken up yet does not fit any more. Then `left` gives it back."""
+        done = self.running[trial.id].epochs
+        return self._is_refused(trial, self._account.why_not(trial, done, self._progress_of(begun=True)))
 
     def begun(self, trial: Trial) -> None:
         """A worker has taken it up."""
@@ -158,8 +193,9 @@ class Dispatch:
     def progressed(self, trial: Trial, row: dict[str, Any]) -> None:
         """An epoch is safe on disk."""
         one, now = self.running[trial.id], time.monotonic()
-        if one.epochs:  # the first one has the start of the worker in it
+        if one.reported:  # the first one has the start of the worker in it
             self._longest = max(self._longest, now - one.since)
+        self._trained = one.reported = True
         self._account.timings.add(trial, row.get("seconds", 0.0), int(row["epoch"]) > one.epochs)
         one.since, one.epochs = now, max(one.epochs, int(row["epoch"]))
         self._listener.progressed(trial, row)
@@ -176,6 +212,10 @@ class Dispatch:
         """Whether it is to be stopped early, after an epoch that is safe on disk. Then `cut` gives it back."""
         return self._schedule.stops(trial, epoch)
 
+    def leaves(self, trial: Trial) -> bool:
+        """Whether it is left here, after an epoch that is safe: the run is to end, or has no time for the next one."""
+        return self.is_to_end() or self._is_refused(trial, self._account.why_no_epoch(trial))
+
     def cut(self, trial: Trial) -> None:
         """It was stopped early."""
         self._back(trial)
@@ -183,7 +223,7 @@ class Dispatch:
         self._listener.stopped(trial)
 
     def left(self, trial: Trial, error: BaseException | None = None) -> None:
-        """It ended before its end and nothing is wrong: the run stops, or (`Busy`) another driver has the trial."""
+        """It ended before its end and nothing is wrong: a limit, the run's end, or (`Busy`) another driver."""
         one = self._back(trial)
         if isinstance(error, Busy):
             self._elsewhere.append(trial)
@@ -205,11 +245,12 @@ class Dispatch:
             self._schedule.again(trial)
             self._listener.repeated(trial, failure["error"])
 
-    def overdue(self) -> list[Trial]:
-        """Those that hang: no epoch was safe for too long."""
-        limit = self._resources.timeout or max(AT_LEAST, PATIENCE * self._longest)
-        now = time.monotonic()
-        return [one.attempt.trial for one in self.running.values() if one.begun and now - one.since > limit]
+    def overdue(self) -> list[tuple[Trial, float]]:
+        """Those that hang, each with the seconds since an epoch of it was safe: too many."""
+        usual = max(AT_LEAST, PATIENCE * self._longest) if self._longest else UNKNOWN
+        limit, now = self._resources.timeout or usual, time.monotonic()
+        since = [(one.attempt.trial, now - one.since) for one in self.running.values() if one.begun]
+        return [(trial, seconds) for trial, seconds in since if seconds > limit]
 
     def outcome(self) -> Outcome:
         """The end of the run."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgsweep.errors import InvalidInput
+from mgsweep.runner.stopping import FAILED, RESUMABLE
 from mgsweep.store import Store
 from mgsweep.store.spent import seconds_of
 from mgsweep.trial import Trial
@@ -23,10 +24,14 @@ Kind = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Limits:
-    """`until`: as of time.time(), infinite for none. `gpu_hours`: of all trials ever run in this store, likewise."""
+    """`until`: as of time.time(), infinite for none. `gpu_hours`: of all trials ever run in this store, likewise.
+
+    `grace`: seconds after `until` in which epochs may end that took longer than was known.
+    """
 
     until: float = float("inf")
     gpu_hours: float = float("inf")
+    grace: float = float("inf")
 
     @property
     def given(self) -> bool:
@@ -34,18 +39,31 @@ class Limits:
         return min(self.until, self.gpu_hours) < float("inf")
 
 
-def limits(until: str | None, budget: str | None) -> Limits:
+@dataclass(frozen=True)
+class Reached:
+    """A limit that is reached: why, for the user, and exit code and seconds of grace of a run that ends by it.
+
+    Only after `until` is it of use to run the same command again: a budget counts all runs.
+    """
+
+    reason: str
+    code: int
+    grace: float = float("inf")
+
+
+def limits(until: str | None, budget: str | None, grace: float = float("inf")) -> Limits:
     """Limits as the user writes them.
 
     Args:
         until: 18:30 (the next one), 2026-11-24T18:30, or seconds since 1970 as Slurm says them in SLURM_JOB_END_TIME.
         budget: GPU hours, as 40h or 40.
+        grace: see `Limits`.
 
     Raises:
         InvalidInput: cannot be read, or is over.
     """
     none = float("inf")
-    return Limits(_moment(until) if until else none, _hours(budget) if budget else none)
+    return Limits(_moment(until) if until else none, _hours(budget) if budget else none, grace)
 
 
 def _moment(text: str) -> float:
@@ -98,13 +116,17 @@ class Timings:
             self._sums[known][0] += seconds
             self._sums[known][1] += epochs
 
-    def expected(self, trial: Trial, done: int = 0) -> float:
-        """Seconds that the rest of a trial takes after `done` epochs: as its like did, else as all did, else 0."""
+    def epoch(self, trial: Trial) -> float:
+        """Seconds that an epoch of a trial takes: as of its like, else as of all, else 0."""
         for kind in (_kind(trial), ()):
             seconds, epochs = self._sums.get(kind, (0.0, 0))
             if epochs:
-                return (trial.epochs - done) * seconds / epochs
+                return seconds / epochs
         return 0.0
+
+    def expected(self, trial: Trial, done: int) -> float:
+        """Seconds that the rest of a trial takes after `done` epochs."""
+        return (trial.epochs - done) * self.epoch(trial)
 
 
 def _kind(trial: Trial) -> Kind:
@@ -116,7 +138,7 @@ def _epochs(rows: Iterable[dict[str, Any]]) -> int:
 
 
 class Account:
-    """Decides whether one more trial fits what is left."""
+    """Decides whether one more trial, or one more epoch, fits what is left."""
 
     def __init__(self, limits: Limits, gpu: float, store: Store | None = None) -> None:
         self._limits, self._share = limits, gpu or 1.0
@@ -127,23 +149,36 @@ class Account:
         """GPU hours used so far; on CPUs, hours of trials."""
         return self.timings.spent * self._share / 3600
 
-    def why_not(self, trial: Trial, running: Iterable[tuple[Trial, int]]) -> str:
-        """What one more trial would exceed; empty if it fits.
+    def why_not(self, trial: Trial, done: int, running: Iterable[tuple[Trial, int]]) -> Reached | None:
+        """What one more trial would exceed, if anything.
+
+        Before --until one epoch has to fit, not the whole trial: its epochs are kept and the next run goes on from
+        them, so that a trial longer than a job gets done, too. In a budget all that is left of it has to.
 
         Args:
+            done: the epochs of it that are safe.
             running: the trials that run, each with the epochs it has done.
         """
-        if not self._limits.given:
-            return ""
-        seconds = self.timings.expected(trial)
-        if time.time() + seconds >= self._limits.until:
-            return "--until is too near for what is left"
-        ahead = seconds + sum(self.timings.expected(other, done) for other, done in running)
-        if self.hours + ahead * self._share / 3600 >= self._limits.gpu_hours:
-            return f"--budget {self._limits.gpu_hours:g}h does not hold what is left; {self.hours:.2g} h are used"
-        return ""
+        return self.why_no_epoch(trial) or self._why_not_whole(trial, done, running)
+
+    def why_no_epoch(self, trial: Trial) -> Reached | None:
+        """Whether the next epoch of a trial would end after --until, as far as is known."""
+        if time.time() + self.timings.epoch(trial) < self._limits.until:
+            return None
+        return Reached("--until is too near for another epoch", RESUMABLE)
+
+    def _why_not_whole(self, trial: Trial, done: int, running: Iterable[tuple[Trial, int]]) -> Reached | None:
+        ahead = sum(self.timings.expected(other, epochs) for other, epochs in ((trial, done), *running))
+        if self.hours + ahead * self._share / 3600 < self._limits.gpu_hours:
+            return None
+        most = self._limits.gpu_hours
+        return Reached(f"--budget {most:g}h does not hold what is left; {self.hours:.2g} h are used", FAILED)
 
     @property
-    def exhausted(self) -> str:
-        """Which limit is reached, if one is."""
-        return "--until is reached" if time.time() >= self._limits.until else ""
+    def exhausted(self) -> Reached | None:
+        """The limit that no running trial may go on beyond, if one is reached."""
+        if time.time() >= self._limits.until:
+            return Reached("--until is reached", RESUMABLE, self._limits.grace)
+        if self.hours >= self._limits.gpu_hours:
+            return Reached(f"--budget {self._limits.gpu_hours:g}h is used up", FAILED)
+        return None

@@ -50,7 +50,7 @@ def _run(attempt: Attempt, dispatch: Dispatch, places: Places, threads: int, tra
                 dispatch.progressed(trial, row)
                 if cut := dispatch.cuts(trial, int(row["epoch"])):
                     break
-                if dispatch.stop.asked and not row["published"]:
+                if not row["published"] and dispatch.leaves(trial):
                     return dispatch.left(trial)
     except Busy as busy:
         dispatch.left(trial, busy)

@@ -6,10 +6,7 @@ Import this after `cluster.configure`: Ray reads its environment when it is impo
 
 from __future__ import annotations
 
-import os
 import signal
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +17,13 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner.dispatch import Attempt, Dispatch
 from mgsweep.runner.execution import Preempted, Training, execute, failure
+from mgsweep.runner.nodes import kill, lives
 from mgsweep.runner.places import Places
-from mgsweep.store import Busy, Holder, Store
+from mgsweep.store import Busy, Store
 from mgsweep.trial import Trial
 
 SCRATCH = ".ray"
@@ -37,6 +34,8 @@ REMEMBERED = 100
 """As many trials as Tune may hold before those that ended are taken from it."""
 
 _CREATION = "error raised in its creation task"
+
+_HUNG = "no epoch for {:.1f} min: killed as hung; if one may take so long, raise resources.timeout (seconds)"
 
 
 class PlanSearcher(Searcher):
@@ -122,18 +121,25 @@ class Order(FIFOScheduler):
         self._searcher, self._dispatch = searcher, dispatch
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        """After each epoch: go on, or stop here."""
-        if "epoch" in result and self._dispatch.cuts(self._searcher.trials[trial.trial_id], int(result["epoch"])):
+        """After each epoch but the last, which `Relay` hears of: go on, or stop here."""
+        ours = self._searcher.trials[trial.trial_id]
+        self._dispatch.progressed(ours, result)  # before it is judged
+        if self._dispatch.cuts(ours, int(result["epoch"])):
             self._searcher.cut.add(trial.trial_id)
-        stop = self._dispatch.stop.asked or trial.trial_id in self._searcher.cut
+        stop = trial.trial_id in self._searcher.cut or self._dispatch.leaves(ours)
         return str(TrialScheduler.STOP if stop else TrialScheduler.CONTINUE)
 
     def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:
-        """Called at every turn of Tune's loop."""
-        if self._dispatch.stop.asked:
-            for trial in list(tune_controller.get_live_trials()):
-                if trial.status == TuneTrial.PENDING or self._dispatch.stop.overdue:
-                    tune_controller.stop_trial(trial)
+        """Called at every turn of Tune's loop, which starts those that wait without asking anyone."""
+        ends = self._dispatch.is_to_end()
+        for trial in list(tune_controller.get_live_trials()):
+            if trial.status == TuneTrial.PENDING:
+                stops = ends or self._dispatch.withdraws(self._searcher.trials[trial.trial_id])
+            else:
+                stops = ends and self._dispatch.stop.overdue
+            if stops:
+                tune_controller.stop_trial(trial)
+        if ends:
             return None
         _forget(tune_controller)
         return super().choose_trial_to_run(tune_controller)
@@ -160,7 +166,7 @@ class Relay(TrialProgressCallback):
 
     def __init__(self, searcher: PlanSearcher, dispatch: Dispatch, store: Store) -> None:
         self._searcher, self._dispatch, self._store = searcher, dispatch, store
-        self._killed: set[str] = set()
+        self._killed: dict[str, float] = {}
         self._node: dict[str, str] = {}
         self._on_sigusr1 = signal.getsignal(signal.SIGUSR1)
 
@@ -173,9 +179,9 @@ class Relay(TrialProgressCallback):
         return {}
 
     def on_step_begin(self, iteration: int, trials: Any, **info: Any) -> None:
-        for trial in self._dispatch.overdue():
+        for trial, seconds in self._dispatch.overdue():
             if trial.id not in self._killed and (found := self._store.holder(trial.id)):
-                self._killed.add(trial.id)
+                self._killed[trial.id] = seconds
                 kill(found)
 
     def on_trial_start(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
@@ -185,7 +191,8 @@ class Relay(TrialProgressCallback):
         ours = self._searcher.trials[trial.trial_id]
         if "epoch" in result:
             self._node[ours.id] = result["node"]
-            self._dispatch.progressed(ours, result)
+            if result["published"]:
+                self._dispatch.progressed(ours, result)
 
     def on_trial_complete(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
         ours = self._searcher.trials.pop(trial.trial_id)
@@ -209,15 +216,16 @@ class Relay(TrialProgressCallback):
             return failure(error)
         lines = str(error).strip().splitlines()
         message = lines[-1].strip() if _CREATION in str(error) else lines[0]
-        found = {**failure(error), "cause": self._cause(trial, error), "error": message}
+        hung = self._killed.pop(trial.id, None)
+        if hung is None:
+            found = {**failure(error), "cause": self._cause(trial, error), "error": message}
+        else:
+            found = {**failure(error), "cause": "timeout", "error": _HUNG.format(hung / 60)}
         self._store.fail(trial.id, {**found, "traceback": str(error), "log": str(self._store.log(trial.id))})
         return found
 
     def _cause(self, trial: Trial, error: Exception) -> str:
         """Why there is no worker any more."""
-        if trial.id in self._killed:
-            self._killed.discard(trial.id)
-            return "timeout"
         if "low on memory" in str(error):  # Ray's memory monitor, so that the kernel need not kill at random
             return "memory"
         if _CREATION in str(error):
@@ -225,7 +233,7 @@ class Relay(TrialProgressCallback):
         gone = "its node has died" in str(error) or getattr(error, "preempted", False)
         # A connection that broke is all that is known of a node's death until Ray's health check has missed it often.
         patience = 30.0 if isinstance(error, ActorUnavailableError) else 0.0
-        return "lost" if gone or not _lives(self._node.pop(trial.id, ""), patience) else "died"
+        return "lost" if gone or not lives(self._node.pop(trial.id, ""), patience) else "died"
 
 
 def _error_of(trial: TuneTrial) -> Exception:
@@ -235,30 +243,6 @@ def _error_of(trial: TuneTrial) -> Exception:
         return error.cause if isinstance(error, RayTaskError) else error  # not Ray's account of it, but what was raised
     except (OSError, TypeError):
         return RuntimeError("the attempt ended by an error that Ray does not tell")
-
-
-def _lives(node: str, patience: float) -> bool:
-    """Whether a node, if it is known, is still alive when its death would have been told."""
-    deadline = time.monotonic() + patience
-    while alive := node in ("", *(found["NodeID"] for found in ray.nodes() if found["Alive"])):
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(0.2)
-    return alive
-
-
-def kill(holder: Holder) -> None:
-    """End a worker that hangs, on whatever node of the cluster it is. SIGKILL ends a stopped process, too."""
-    for node in ray.nodes():
-        if node["Alive"] and node["NodeManagerHostname"] == holder.host:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ray.remote(num_cpus=0)(_kill).options(scheduling_strategy=there).remote(holder.pid)
-            return
-
-
-def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def tuner(

@@ -53,7 +53,7 @@ class Schedule:
         self._ready.append(trial)
 
     def refuse(self, trial: Trial) -> None:
-        """The trial is more than the run may still use: it is not begun, and stays unfinished."""
+        """The trial is more than the run may still use: it is not begun, or goes no further, and stays unfinished."""
 
     def stops(self, trial: Trial, epoch: int) -> bool:
         """Whether the trial is to end here, after an epoch that is safe on disk. Here none is."""

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-INTERRUPTED, RESUMABLE = 130, 75
-"""Exit codes: the shell's for Ctrl-C; sysexits' EX_TEMPFAIL, to be run again as it is."""
+INTERRUPTED, RESUMABLE, FAILED = 130, 75, 1
+"""Exit codes: the shell's for Ctrl-C; sysexits' EX_TEMPFAIL, to be run again as it is; not to be run again as it is."""
 
 
 class Stop:

@@ -77,7 +77,10 @@ objects while they train; {stopped} stopped early. One row for each trial, epoch
 import pandas as pd
 
 frame = pd.read_parquet("{name}.parquet")
-frame[frame.split == "test"].groupby(["model", "loss", "lambda_loc"])[["f1", "epg"]].max()
+own = frame[(frame.probe_attribution == frame.attribution) & (frame.probe_depth == frame.depth)]
+val, test = (own[own.split == split].set_index(["id", "epoch"]) for split in ("val", "test"))
+best = val[val.index.isin(test.index)].f1.groupby("id").idxmax()  # chosen on validation
+test.loc[best, ["model", "loss", "lambda_loc", "f1", "epg"]]
 ```
 
 ## Columns

@@ -28,6 +28,10 @@ class Stopped(Running):
         names = {Path(name).stem for name in durable.names(self.path / "stopped") if name.endswith(".parquet")}
         return {trial_id for trial_id in names if self._records.flaw(trial_id)}
 
+    def is_stopped(self, trial_id: str) -> bool:
+        """Whether a trial has the mark, with or without a record."""
+        return (self.path / _stopped(trial_id)).exists()
+
     def rows_of_stopped(self, trial_id: str) -> list[dict[str, Any]]:
         """The rows of a stopped trial; none if they cannot be trusted, which is said."""
         return list(self._short(only=trial_id).to_pylist())

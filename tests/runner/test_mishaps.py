@@ -58,6 +58,8 @@ def test_f01_a_worker_killed_in_an_epoch(met: Met) -> None:
 def test_f20_a_worker_that_is_stopped_is_killed_in_time(met: Met) -> None:
     chaos, _ = met
     assert causes(chaos, 1) == ["timeout"]
+    (failure,) = chaos.store.attempts()[guided(chaos, 1).id]
+    assert "no epoch for 0.1 min: killed as hung; if one may take so long, raise resources.timeout" in failure["error"]
     assert chaos.replay.attempts(guided(chaos, 1)) == 2
 
 

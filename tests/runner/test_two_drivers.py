@@ -138,3 +138,21 @@ def test_f41_a_driver_that_is_stopped_past_its_leases(tmp_path: Path) -> None:
         assert one.returncode == 0, output
         assert time.monotonic() - begun < 30
     chaos.check()
+
+
+def test_what_the_other_stopped_early_is_not_begun(tmp_path: Path) -> None:
+    """This driver had looked before; and the third is one that the other was at when its turn came here."""
+    store, planned = Store(tmp_path), plan(3, epochs=4, children=0)
+    store.begin(planned.text, planned.trials)
+    late = Dispatch(runner.agenda(planned, store), store, planned.resources, Silent())
+    cut, begins, held = planned.trials
+    with store.lease(held.id):
+        store.stop(cut.id)
+        attempt = late.next()
+        assert attempt
+        assert attempt.trial == begins
+        assert late.next() is None
+        store.stop(held.id)
+    late._looked = -dispatch.LOOK
+    assert late.next() is None
+    assert (late.outcome().unfinished, late.stop.asked) == (1, False)
