@@ -18,7 +18,7 @@ import pytest
 import voc_folder
 
 from mgsweep import __version__
-from mgsweep.cli.run import _print_gains
+from mgsweep.cli.summary import print_gains
 from mgsweep.cli.written import asked, goals_of
 from mgsweep.pareto import Goals
 from mgsweep.plan import Plan, load
@@ -94,7 +94,7 @@ def test_the_summary_tells_how_epg_changed(tmp_path: Path, capsys: pytest.Captur
     )  # fmt: skip
     common = {"id": guided.id, **guided.to_row(), **own}
     store.commit(guided.id, [{**common, "epoch": n, "epg": epg} for n, epg in enumerate((0.6, 0.2), start=1)])
-    _print_gains(store)
+    print_gains(store)
     said = " ".join(capsys.readouterr().out.split())
     assert "Largest EPG gain, a fall where guided outside of the boxes" in said
     assert "20.0 (-30.0)" in said

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from mgsweep import runner
 from mgsweep.cli import app
-from mgsweep.cli.run import _useful
+from mgsweep.cli.summary import useful
 from mgsweep.guidance.training import Epoch
 from mgsweep.plan.arguments import shard, shard_sizes
 from mgsweep.runner import Outcome, Places, local, preflight
@@ -64,8 +64,8 @@ def test_the_summary_counts_the_trials_that_were_asked_for(chaos: Chaos) -> None
 )
 def test_the_limit_that_ended_the_run_is_not_advised_again(stopped: str, advised: str) -> None:
     typed = ["run", "a.yaml", "--until", "18:30", "--budget=3"]
-    assert _useful(typed, Outcome(0, 0, 0, 1, stopped)) == advised.split()
-    assert _useful(typed, None) == typed
+    assert useful(typed, Outcome(0, 0, 0, 1, stopped)) == advised.split()
+    assert useful(typed, None) == typed
 
 
 def simulated(monkeypatch: pytest.MonkeyPatch, training: Callable[..., object]) -> None:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mgsweep.cli.options import RESULTS, Exit, Only, Scale, Set, Shard, StoreFolder, SweepFile, planned
+from mgsweep.cli.options import RESULTS, Only, Scale, Set, Shard, StoreFolder, SweepFile, planned
+from mgsweep.cli.summary import summarise
 from mgsweep.errors import InvalidInput
 
 if TYPE_CHECKING:
     from mgsweep.mirrors import Outlet
     from mgsweep.plan import Plan
-    from mgsweep.plan.schema import Search
     from mgsweep.runner import Agenda, Listener, Outcome, Places
     from mgsweep.runner.limits import Limits
     from mgsweep.runner.stopping import Stop
@@ -83,7 +81,7 @@ def run(
     if agenda.wanting:
         way = Way(local, address, quiet, verbose, grace, tuple(mirror or ()), insecure)
         outcome = execute(plan, agenda, results, way, allowed)
-    raise typer.Exit(_summarise(plan, agenda, outcome, results, file, scale))
+    raise typer.Exit(summarise(plan, agenda, outcome, results, file, scale))
 
 
 def agenda_of(plan: Plan, results: Store, retry: Collection[str] = (), continue_stopped: bool = False) -> Agenda:
@@ -228,99 +226,3 @@ def _leave_empty(plan: Plan, results: Store) -> None:
     results.begin(plan.text, ())
     message = "No trial falls into this shard: the ids of the baselines deal out all trials, see the numbers above"
     console.print(f"{message}. Run the other shards, or take fewer", soft_wrap=True)
-
-
-def _summarise(
-    plan: Plan, agenda: Agenda, outcome: Outcome | None, results: Store, file: Path, scale: str | None
-) -> int:
-    """The last lines of a run: what came of it and what to type next."""
-    from mgsweep.screen import command, console
-
-    again = ["mgsweep", *_useful(sys.argv[1:], outcome)]  # with every option that chose these trials
-    asked = {trial.id for trial in (results.planned() if plan.search else plan.trials)}
-    elsewhere = [] if results.path.parent == RESULTS else ["--store", str(results.path.parent)]
-    if outcome and outcome.stopped and outcome.unfinished:
-        console.print(outcome.stopped, style="red" if outcome.code == Exit.FAILED else "yellow", markup=False)
-        done = len(agenda.done) + outcome.finished
-        more = " with a larger --budget" if outcome.stopped.startswith("--budget") else ""
-        kept = f"{done} of {len(asked)} done, every finished epoch is kept"
-        console.print(f"{kept}. Resume{more}: {command(again)}", soft_wrap=True)
-        return outcome.code
-    if plan.search:
-        _print_front(plan.search, results)
-    else:
-        _print_gains(results)
-    if failed := len(agenda.failed) + (outcome.failed if outcome else 0):
-        look = command(["mgsweep", "trials", plan.name, *elsewhere])
-        console.print(
-            f"[red]{failed} failed[/]. Look: {look}  Again: {command([*again, '--retry', 'all'])}", soft_wrap=True
-        )
-        return Exit.FAILED
-    stopped = len(asked & results.stopped())
-    ended = f"{len(asked) - stopped} done, {stopped} stopped early" if stopped else f"all {len(asked)} done"
-    figures = command(["mgsweep", "figures", plan.name if scale else str(file), *elsewhere])
-    console.print(f"[green]{ended}[/]. Next: {figures}", soft_wrap=True)
-    return Exit.DONE
-
-
-def _useful(arguments: list[str], outcome: Outcome | None) -> list[str]:
-    """What was typed, without the limit that ended the run: again it would end at once."""
-    reached = outcome.stopped.split(" ")[0] if outcome else ""
-    if reached not in ("--until", "--budget"):
-        return arguments
-    kept = [word for word in arguments if not word.startswith(f"{reached}=")]
-    at = kept.index(reached) if reached in kept else len(kept)
-    return kept[:at] + kept[at + 2 :]
-
-
-def _print_front(search: Search, results: Store) -> None:
-    """Where a search has got: its front, and what the front's hypervolume took."""
-    from analysis.progress import members, progress
-    from mgsweep.screen import duration, percent, show
-
-    frame = results.frame(stopped=True)
-    told = progress(frame, search.objectives, search.constraints)
-    if told.empty:
-        return
-    shown = [
-        {
-            "id": row["id"],
-            "model": row["model"],
-            "attribution": f"{row['attribution']}@{row['depth']}",
-            "loss": row["loss"],
-            "λ": f"{row['lambda_loc']:g}",
-            "epoch": row["epoch"],
-            **{name: duration(row[name]) if name == "seconds" else percent(row[name]) for name in search.objectives},
-        }
-        for row in members(frame, search.objectives, search.constraints).to_dict("records")
-    ]
-    last = told.iloc[-1]
-    spent = f"{last['trials']} trials, {last['epochs']} epochs, {duration(3600 * last['hours'])}"
-    show(shown, title=f"The front on validation: hypervolume {percent(last['hypervolume'])} % after {spent}")
-
-
-def _print_gains(results: Store) -> None:
-    from analysis.records import read
-    from analysis.selection import gains
-    from mgsweep.screen import percent, show
-
-    found = gains(read(results, "records"))
-    by, title = ("accuracy", "accuracy") if found["accuracy_val"].notna().any() else ("f1", "F1")
-    outside = ", a fall where guided outside of the boxes" if (found["guidance_region"] == "outside").any() else ""
-    if len(found):
-        show(
-            [
-                {
-                    **({"data": row["dataset"]} if found["dataset"].nunique() > 1 else {}),
-                    "model": row["model"],
-                    "attribution": f"{row['attribution']}@{row['depth']}",
-                    "loss": row["loss"],
-                    "λ": f"{row['lambda_loc']:g}",
-                    "epoch": row["epoch"],
-                    title: f"{percent(row[f'{by}_val'])} ({100 * (row[f'{by}_val'] - row[f'{by}_val_baseline']):+.1f})",
-                    "EPG": f"{percent(row['epg_val'])} ({100 * (row['epg_val'] - row['epg_val_baseline']):+.1f})",
-                }
-                for row in found.to_dict("records")
-            ],
-            title=f"Largest EPG gain{outside} at <= 2 points of {title}, on validation (change from the baseline)",
-        )
