@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.classes import COUNTS
+from analysis.figures.names import plain
 from analysis.outputs import Kind
 from analysis.progress import READ
 from analysis.selection import METRICS, PROBE
@@ -19,7 +20,7 @@ CHOSEN_BY = ("f1", "accuracy")
 
 
 def read(store: Store, kind: Kind) -> pd.DataFrame:
-    """The rows that a figure or table of this kind is made from.
+    """The rows that a figure or table of this kind is made from, with own data by their `names.plain`.
 
     Returns:
         `records`: RECORDS of `Store.frame()`, text as categories. `counts`: likewise KEY and CHOSEN_BY, of the test
@@ -28,12 +29,12 @@ def read(store: Store, kind: Kind) -> pd.DataFrame:
         images.
     """
     if kind == "pictures":
-        return Gallery(store.path).frame()
+        return plain(Gallery(store.path).frame())
     if kind == "stopped":
-        return store.frame(stopped=True, columns=[*dict.fromkeys([*READ, *USUAL.objectives])])
+        return plain(store.frame(stopped=True, columns=[*dict.fromkeys([*READ, *USUAL.objectives])]))
     if kind == "records":
-        return store.slim(RECORDS)
-    frame = store.slim([*KEY, *CHOSEN_BY], tested=COUNTS)
+        return plain(store.slim(RECORDS))
+    frame = plain(store.slim([*KEY, *CHOSEN_BY], tested=COUNTS))
     # Records number the classes; their names come with the pictures.
     hung, firsts = Gallery(store.path), frame.groupby("dataset")["id"].first()
     frame.attrs["classes"] = {name: hung.classes(first) for name, first in firsts.items()}

@@ -33,9 +33,13 @@ TYPES = dict.fromkeys(TEXT, "str") | dict.fromkeys(METRICS, "float64")
 
 START = ("f1_val_baseline", "accuracy_val_baseline", "epg_val_baseline")
 
-# What trials share that differ only in how strongly they guide. The baseline (`parent`) is shared too; another seed,
-# set of boxes or start makes a cell of its own.
-CELL = tuple(key for key in CONFIG if key != "lambda_loc")
+TUNED = ("lambda_loc", "learning_rate", "batch_size", "epochs")
+"""How strongly a trial guides and how it trains. Nobody compares these: validation chooses among them, as it chooses
+the epoch, and as the paper tunes its learning rates. They are never a name in a figure or table."""
+
+# What trials share that compete for one result. Another seed, set of boxes or start makes a cell of its own, and so
+# does another baseline (`parent`), unless that differs in TUNED alone: see `kin`.
+CELL = tuple(key for key in CONFIG if key not in TUNED)
 
 # What cells share that differ only in their seed: repetitions of one experiment.
 EXPERIMENT = tuple(key for key in CELL if key not in ("seed", "parent"))
@@ -83,6 +87,7 @@ def _numbered(frame: pd.DataFrame, guided: bool, how: Literal["inner", "left"]) 
     val, test = (rows[part].drop_duplicates(key) for part in (~tested, tested))
     both = val.merge(test.rename(columns={"val": "test"}), on=key, how=how)
     trials = _taken(frame, [*CELL, "lambda_loc"], places[np.unique(trial, return_index=True)[1]])
+    trials["parent"] = kin(frame, trials["parent"])
     trials["cell"] = trials.groupby([*CELL], dropna=False).ngroup()
     both = both.join(trials[["cell", "lambda_loc"]], on="trial").fillna({"test": -1}).astype({"test": "int64"})
     return both.sort_values(["cell", "probe", "lambda_loc", "epoch", "trial"], ignore_index=True)
@@ -121,10 +126,10 @@ def _column(frame: pd.DataFrame, name: str) -> pd.Series:
 def fronts(
     frame: pd.DataFrame, objectives: Sequence[str] = ("f1", "epg"), bin_width: float | None = None
 ) -> pd.DataFrame:
-    """The Pareto front of every cell at every probe, over all its lambdas and kept epochs.
+    """The Pareto front of every cell at every probe, over all that is TUNED and all kept epochs.
 
     Candidates are epochs with a test row, that is, whose checkpoint was kept. The front is taken on validation; among
-    equal candidates the smallest lambda stays, then the earliest epoch.
+    equal candidates the smallest lambda stays, then the earliest epoch, then the first id.
 
     Args:
         objectives: the metrics to trade off, two or three, all maximised; those of `IN_BOXES` minimised for a trial
@@ -173,12 +178,44 @@ def baselines(frame: pd.DataFrame) -> pd.DataFrame:
     return best(frame, guided=False)
 
 
-def best_of_cells(frame: pd.DataFrame) -> pd.DataFrame:
-    """The kept epoch of every cell, over all its lambdas, with the best validation score.
+def tuned_baselines(frame: pd.DataFrame) -> pd.DataFrame:
+    """What guided trials are compared with: of baselines that differ in TUNED alone the best one.
 
     Returns:
-        One row per cell and probe with the columns and the order of `fronts`; of equals the smallest lambda stays,
-        then the earliest epoch.
+        The rows of `baselines` with the best validation score among their `kin` at each probe, and `kin`; of equals the
+        earliest epoch, then the first id.
+    """
+    rows = baselines(frame)
+    rows = rows.assign(kin=kin(frame, rows["id"]))
+    return _firsts(rows, ["kin", *PROBE], [-score(rows)]).reset_index(drop=True)
+
+
+def kin(frame: pd.DataFrame, ids: pd.Series[str]) -> pd.Series[str]:
+    """By the id of a baseline, the first id among those that differ from it in TUNED alone; itself if it is unknown."""
+    unguided = np.flatnonzero(_column(frame, "loss") == "none")
+    known = _taken(frame, ["id"], unguided).assign(place=unguided).drop_duplicates("id").sort_values("id")
+    alike = _taken(frame, [key for key in CELL if key != "parent"], known["place"])
+    alike["id"] = known["id"].to_numpy()
+    firsts = alike.groupby([*alike.columns[:-1]], dropna=False)["id"].transform("first")
+    first = dict(zip(alike["id"], firsts, strict=True))
+    return pd.Series([first.get(name, name) for name in ids], ids.index, dtype="str")
+
+
+def tuned(frame: pd.DataFrame) -> tuple[str, ...]:
+    """What else than lambda was chosen on validation: the keys of TUNED in which guided trials of a cell differ."""
+    guided = np.flatnonzero(_column(frame, "loss") != "none")
+    guided = guided[~_taken(frame, ["id"], guided).duplicated()]
+    trials = _taken(frame, [*CELL, *TUNED], guided)
+    trials["parent"] = kin(frame, trials["parent"])
+    several = trials.groupby([*CELL], dropna=False)[[*TUNED]].nunique().gt(1).any()
+    return tuple(key for key in TUNED[1:] if several[key])
+
+
+def best_of_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """The kept epoch of every cell, over all that is TUNED, with the best validation score.
+
+    Returns:
+        One row per cell and probe with the columns and the order of `fronts`, by which it also chooses among equals.
     """
     rows = _numbered(frame, guided=True, how="inner")
     scores = _scored(frame, rows)
@@ -199,9 +236,10 @@ def last(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(frame: pd.DataFrame, f1_loss: float = 0.02, kept: bool = False) -> pd.DataFrame:
-    """How much EPG each guided cell can gain over its own baseline while giving up at most `f1_loss` of F1.
+    """How much EPG each guided cell can gain over its baseline while giving up at most `f1_loss` of F1.
 
-    Everything is read on validation and at the trial's own probe, over all lambdas and epochs. Among equal gains the
+    Everything is read on validation and at the trial's own probe, over all that is TUNED and all epochs; the baseline
+    is that of `tuned_baselines`. Among equal gains the
     higher F1 stays, then the smaller lambda, then the earlier epoch. F1 is accuracy where there is one (`score`), and
     where a trial is guided outside of the boxes, a gain is what EPG falls.
 
@@ -225,11 +263,12 @@ def gains(frame: pd.DataFrame, f1_loss: float = 0.02, kept: bool = False) -> pd.
 
 
 def _starts(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """`trial`, its own `probe`, what its baseline reached there, and the `sign` of a gain."""
+    """`trial`, its own `probe`, what the baseline of its cell reached there, and the `sign` of a gain."""
     places = rows[["trial", "probe", "val", "test"]].drop_duplicates(["trial", "probe"], ignore_index=True)
     trials = at_own_probe(places.join(_told(frame, places, metrics=())))
-    start = baselines(frame)[["id", *PROBE, "f1_val", "accuracy_val", "epg_val"]]
-    trials = trials.merge(start.set_axis(["parent", *PROBE, *START], axis=1), on=["parent", *PROBE])
+    start = tuned_baselines(frame)[["kin", *PROBE, "f1_val", "accuracy_val", "epg_val"]]
+    trials["kin"] = kin(frame, trials["parent"])
+    trials = trials.merge(start.set_axis(["kin", *PROBE, *START], axis=1), on=["kin", *PROBE])
     trials["sign"] = np.where(trials["guidance_region"] == "outside", -1.0, 1.0)
     return trials[["trial", "probe", "sign", *START]]
 

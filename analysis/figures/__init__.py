@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from analysis import outputs, published
 from analysis.figures.looks import Look, using
 from analysis.outputs import NothingToDraw
+from analysis.selection import tuned
 from mgsweep.registry import Registry
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ FIGURES = Registry(
         "search",
         "analysis.figures.search",
         "hypervolume of the front over the trials that ended, and over the hours they took",
-        "validation results of guided trials",
+        "validation results of guided trials with both F1 and EPG above 0",
         reads="stopped",
     ),
 )
@@ -211,6 +212,7 @@ def save(
         raise line.lacking("figure", frame)
     if reference and line.published:
         data = published.beside(data)
+    data.attrs["tuned"] = tuned(frame)  # what was chosen on validation, for the notes
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = (
         path

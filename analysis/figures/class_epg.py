@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.classes import by_class
 from analysis.figures import names, style, trajectories
-from analysis.figures.points import COLUMN, SETTING, losses, subject, titles, usual
+from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, subject, titles, usual
 
 PAGE = trajectories.PAGE
 PLOTTED = [*SETTING, "class", "loss", "seed", "id", "lambda_loc", "epoch", "epg"]
@@ -42,6 +42,7 @@ def draw(data: pd.DataFrame) -> Figure:
         xlabel="EPG (%) ↑",
         notes=[
             f"{subject(data, PAGE)}: test results of each loss at its best validation F1.",
+            *chosen_over(data),
             *trajectories.seeds(data),
         ],
         row_height=0.1 + ROW_HEIGHT * len(order),

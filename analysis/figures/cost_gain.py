@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from analysis.figures import names, style, trajectories
-from analysis.figures.points import COLUMN, SETTING, losses, subject, titles, usual
+from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, subject, titles, usual
 from analysis.selection import gains
 
 PAGE = ("dataset",)
@@ -54,6 +54,7 @@ def draw(data: pd.DataFrame) -> Figure:
         xlabel="time of an epoch / the baseline's ↓",
         notes=[
             f"{subject(data, PAGE)}: largest gain at no more than {100 * F1_LOSS:g} points of F1, on validation.",
+            *chosen_over(data),
             f"{spelled}.",
             *trajectories.seeds(data),
         ],

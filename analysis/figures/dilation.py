@@ -29,7 +29,7 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fronts(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return tradeoff.members(frame, metric, but="bbox_dilation").assign(metric=metric)[PLOTTED]
+    return tradeoff.members(frame, metric, but=["bbox_dilation"]).assign(metric=metric)[PLOTTED]
 
 
 @style.paper()

@@ -13,7 +13,7 @@ PAGE = (*SETTING, "guided_by")
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
     """See `maps.data`: pages for each loss with several dilations, the baseline on each as `guided_by` says."""
-    shown = maps.data(frame, "bbox_dilation", but="bbox_dilation")
+    shown = maps.data(frame, "bbox_dilation", but=["bbox_dilation"])
     guided = varied(shown[shown["loss"] != "none"], "bbox_dilation").assign(guided_by=lambda rows: rows["loss"])
     pages = guided[[*SETTING, "guided_by"]].drop_duplicates()
     starts = shown[shown["loss"] == "none"].merge(pages, on=[*SETTING])

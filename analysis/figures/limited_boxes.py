@@ -22,7 +22,7 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
     Returns:
         PLOTTED: one row for each baseline and front member; empty if every trial used all boxes.
     """
-    return tradeoff.members(frame, "epg", but="bbox_fraction")[PLOTTED]
+    return tradeoff.members(frame, "epg", but=["bbox_fraction"])[PLOTTED]
 
 
 @style.paper()

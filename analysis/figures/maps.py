@@ -5,7 +5,7 @@ All maps are on one diverging scale, each relative to its own 99.5 % quantile of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from analysis.figures import looks, names, style
-from analysis.figures.points import ANNOTATION, SETTING, subject, usual
+from analysis.figures.points import ANNOTATION, SETTING, chosen_over, subject, usual
 from analysis.selection import PROBE
 
 F1_LOSS = 0.02
@@ -32,7 +32,7 @@ COARSE = 56
 GAP, MARGIN, CAPTION = 0.03, 0.55, 0.13  # inches: between pictures, left of them, under each
 
 
-def data(frame: pd.DataFrame, key: str, but: str | None = None) -> pd.DataFrame:
+def data(frame: pd.DataFrame, key: str, but: Sequence[str] = ()) -> pd.DataFrame:
     """The pictures to show, one row for each image and column.
 
     Args:
@@ -104,7 +104,8 @@ def _chosen(rows: pd.DataFrame, starts: pd.DataFrame, key: str) -> pd.DataFrame:
 def draw(data: pd.DataFrame, page: tuple[str, ...], key: str, titles: Mapping[str, str]) -> Figure:
     """Draw the pictures of one page; `titles` name the columns, in their order."""
     images = sorted(set(data["image"]))
-    figure, grid = _grid(len(images), 1 + len(titles), f"{subject(data, page)}. {SHOWN}")
+    note = " ".join([f"{subject(data, page)}. {SHOWN}", *chosen_over(data)])
+    figure, grid = _grid(len(images), 1 + len(titles), note)
     for axes, title in zip(grid[0], ["Image", *titles.values()], strict=True):
         axes.set_title(title, fontsize=7)
     for row, image in zip(grid, images, strict=True):
@@ -128,7 +129,7 @@ def _grid(rows: int, columns: int, note: str) -> tuple[Figure, NDArray[Any]]:
     below, top = 0.1 + 0.1 * len(lines), 0.2
     height = top + rows * (edge + CAPTION) + below
     figure = Figure(figsize=(width, height))
-    figure.text(0.01, 0.03 / height, "\n".join(lines), va="bottom", ha="left", fontsize=6, color="0.45")
+    figure.text(0.01, 0.03 / height, "\n".join(lines), va="bottom", ha="left", fontsize=style.NOTE_SIZE, color="0.45")
     grid = np.empty((rows, columns), dtype=object)
     for row in range(rows):
         for column in range(columns):

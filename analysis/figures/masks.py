@@ -1,4 +1,7 @@
-"""Guidance by segmentation masks or by boxes: EPG and IoU in rows, a column for each loss. Measuring uses the boxes."""
+"""Guidance by segmentation masks or by boxes: EPG and IoU in rows, a column for each loss. Measuring uses the boxes.
+
+Few images have masks, so boxes of as few images are shown beside them, if there are such trials.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from analysis.figures.points import SETTING, subject
 
 PAGE = SETTING
 VALUES = ("f1", "epg", "iou", "f1_val", "epg_val", "iou_val")
-PLOTTED = [*SETTING, "metric", "loss", "seed", "guidance_source", "id", "lambda_loc", "epoch", *VALUES]
+PLOTTED = [*SETTING, "metric", "loss", "seed", "guidance_source", "bbox_fraction", "id", "lambda_loc", "epoch", *VALUES]
 
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
@@ -26,16 +29,22 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fronts(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    return tradeoff.members(frame, metric, but="guidance_source").assign(metric=metric)[PLOTTED]
+    return tradeoff.members(frame, metric, but=["guidance_source", "bbox_fraction"]).assign(metric=metric)[PLOTTED]
 
 
 @style.paper()
 def draw(data: pd.DataFrame) -> Figure:
     """Draw the fronts of one model at one depth on one data set."""
-    marks = style.kinds(data.loc[data["loss"] != "none", "guidance_source"])
+    data = data.assign(guided_by=[_named(*by) for by in data[["guidance_source", "bbox_fraction"]].to_numpy()])
+    marks = style.kinds(data.loc[data["loss"] != "none", "guided_by"])
     figure, grid = tradeoff.by_loss(data, f"{subject(data, PAGE)}: {tradeoff.CHOSEN}")
     for axes, metric, panel in tradeoff.loss_panels(data, grid):
-        tradeoff.draw_panel(axes, panel, ("f1", metric), marks, "guidance_source")
-    names = {"box": "guided by boxes", "mask": "guided by masks"}
-    style.legend(figure, style.entries(marks, {name: names[name] for name in marks}))
+        tradeoff.draw_panel(axes, panel, ("f1", metric), marks, "guided_by")
+    style.legend(figure, style.entries(marks, {name: name for name in marks}))
     return figure
+
+
+def _named(source: str, share: float) -> str:
+    """`guided by boxes of 10 % of the images`, or without the share if it is all that there are."""
+    what = {"box": "guided by boxes", "mask": "guided by masks"}[source]
+    return what if share == 1 else f"{what} of {100 * share:g} % of the images"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
+import pandas as pd
 from matplotlib import font_manager
 
 FONT = "STIXGeneral"  # the Times-like serif that ships with matplotlib
@@ -46,6 +49,10 @@ LABELS = {
     "iou": "IoU",
     "iou_held_out": "IoU at held-out threshold",
     "on_object_epg": "On-object EPG",
+    "lambda_loc": "λ",
+    "learning_rate": "learning rate",
+    "batch_size": "batch size",
+    "epochs": "number of epochs",
 }
 LONGEST_LABEL = 40  # characters
 
@@ -56,6 +63,23 @@ def label(name: str) -> str:
         return LABELS[name]
     known = "".join(letter if ord(letter) in _letters() else "?" for letter in name)
     return known if len(known) <= LONGEST_LABEL else known[: LONGEST_LABEL - 1] + "…"
+
+
+OWN_DATA = re.compile(r"(?P<name>.+)_[0-9a-f]{12}")
+"""What a data set of the user's own is stored as: its name, and a fingerprint of its files."""
+
+
+def plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with own data named as their user does, where no other data set in it would have the same name."""
+    column = frame["dataset"]
+    stored = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
+    short = {name: found["name"] if (found := OWN_DATA.fullmatch(name)) else name for name in stored}
+    times = Counter(short.values())
+    short = {name: new for name, new in short.items() if new != name and times[new] == 1}
+    if not short:
+        return frame
+    renamed = column.cat.rename_categories(short) if hasattr(column, "cat") else column.replace(short)
+    return frame.assign(dataset=renamed)
 
 
 @cache

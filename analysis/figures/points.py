@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from analysis.figures import names
-from analysis.selection import PROBE, baselines
+from analysis.selection import PROBE, kin, tuned_baselines
 from mgsweep.trial import Trial
 
 # Fewer, larger or other annotations are other experiments, with figures of their own.
@@ -21,9 +21,9 @@ SETTING = ("dataset", *COLUMN, "depth")
 TOLD = (*SETTING, "loss", "lambda_loc", *ANNOTATION, "seed", "parent")
 
 
-def usual(points: pd.DataFrame, but: str | None = None) -> pd.DataFrame:
-    """The points annotated as usual: all boxes, undilated, pulling inside. With `but`, that key may differ."""
-    as_usual = np.logical_and.reduce([points[key] == _default(key) for key in ANNOTATION if key != but])
+def usual(points: pd.DataFrame, but: Sequence[str] = ()) -> pd.DataFrame:
+    """The points annotated as usual: all boxes, undilated, pulling inside. The keys of `but` may differ."""
+    as_usual = np.logical_and.reduce([points[key] == _default(key) for key in ANNOTATION if key not in but])
     return points if as_usual.all() else points[as_usual]
 
 
@@ -34,7 +34,7 @@ def varied(points: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 def beside_baselines(points: pd.DataFrame, frame: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """The points and, before them, the baselines they started from, measured where the points were.
+    """The points and, before them, the baselines they are compared with, measured where the points were.
 
     Args:
         points: rows of guided trials with the columns of `fronts`.
@@ -46,8 +46,8 @@ def beside_baselines(points: pd.DataFrame, frame: pd.DataFrame, metrics: Sequenc
     """
     known = points[[*metrics]].notna().all(axis=1)
     points = points if known.all() else points[known]
-    starts = baselines(frame).dropna(subset=metrics)
-    starts = starts[starts["id"].isin(points["parent"].unique())]
+    starts = tuned_baselines(frame).dropna(subset=metrics)
+    starts = starts[starts["kin"].isin(kin(frame, points["parent"].drop_duplicates()))]
     starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])
     place = ["dataset", "model", "backbone", *PROBE]
     starts = starts.merge(points[place].drop_duplicates(), on=place)
@@ -82,6 +82,12 @@ def subject(data: pd.DataFrame, page: Sequence[str]) -> str:
         model = f", {names.label(row['backbone'])}"
     depth = f" at {names.label(row['depth'])}" if "depth" in page else ""
     return names.label(row["dataset"]) + model + depth
+
+
+def chosen_over(data: pd.DataFrame) -> Iterator[str]:
+    """A note on what validation chose, if it was more than lambda and the epoch: `tuned` in `attrs`, see `save`."""
+    if keys := data.attrs.get("tuned"):
+        yield f"Chosen on validation over λ, {', '.join(map(names.label, keys))} and epoch."
 
 
 def _default(key: str) -> object:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import cycle
 from typing import Any, TypeVar
 
 import matplotlib
 import matplotlib.style
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap, to_hex
@@ -24,8 +26,11 @@ from analysis.figures.names import FONT, label, rank
 
 __all__ = ["BASELINE", "FURTHER", "MARKS", "Mark"]
 
-# Characters to an inch, on the safe side: notes (6 pt) and the legend (8 pt) are wrapped to the width of the figure.
-NOTE_CHARACTERS, LEGEND_CHARACTERS = 29, 20
+NOTE_SIZE = 6  # points
+NOTE_WIDTH = 0.94
+"""Of the figure's: notes begin at a hundredth of it, and letters on pixels are up to 5 % wider than on paper."""
+LEGEND_CHARACTERS = 20
+"""To an inch, on the safe side: the legend (8 pt) is wrapped to the width of the figure."""
 
 # Type 42 because venues refuse Type 3 fonts.
 RC: dict[str, Any] = {
@@ -132,7 +137,7 @@ def panels(
     lines = [line for note in notes for line in wrapped(note, width)]
     height = 0.6 + rows * (row_height or min(max(0.7 * width / columns, 1), 1.7)) + 0.1 * len(lines)
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.45")
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=NOTE_SIZE, color="0.45")
     grid = figure.subplots(rows, columns, sharex=sharex, sharey="row", squeeze=False)
     for axes, title in zip(grid[0], titles, strict=True):
         axes.set_title(title)
@@ -144,8 +149,21 @@ def panels(
 
 
 def wrapped(note: str, width: float) -> list[str]:
-    """A note in lines that fit into so many inches."""
-    return textwrap.wrap(note, int(NOTE_CHARACTERS * width))
+    """A note in lines that fit into so many inches, as few as that allows."""
+    room = 72 * NOTE_WIDTH * width
+    for characters in range(len(note), 1, -1):
+        lines = textwrap.wrap(note, characters)
+        if all(sum(map(_points, line)) <= room for line in lines):
+            return lines
+    return [note]
+
+
+@cache
+def _points(letter: str) -> float:
+    """How wide a letter of a note is."""
+    font = font_manager.get_font(font_manager.findfont(FONT))
+    font.set_size(NOTE_SIZE, 72)
+    return float(font.load_char(ord(letter)).linearHoriAdvance) / 2**16
 
 
 def limits(low: float, high: float) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.attainment import QUARTILES, attained, band
 from analysis.figures import looks, names, style
-from analysis.figures.points import beside_baselines, losses, usual, varied
+from analysis.figures.points import beside_baselines, chosen_over, losses, usual, varied
 from analysis.pareto import staircase
 from analysis.published import CITED, apart
 from analysis.selection import at_own_probe, fronts
@@ -32,19 +32,20 @@ Legend = list[tuple[str, dict[str, Any]]]
 def members(
     frame: pd.DataFrame,
     metric: str,
-    but: str | None = None,
+    but: Sequence[str] = (),
     measured: Callable[[pd.DataFrame], pd.DataFrame] = at_own_probe,
     score: str = "f1",
 ) -> pd.DataFrame:
     """Baselines and the front members of `score` against `metric`, with the columns of `fronts`, in [0, 1].
 
     Args:
-        but: a key of ANNOTATION that may differ from its default: only losses and settings where it does are kept.
+        but: keys of ANNOTATION that may differ from their defaults: only losses and settings where the first does are
+            kept.
         measured: chooses the probes to show.
     """
     points = measured(usual(fronts(frame, (score, metric)), but))
     if but:
-        points = varied(points, but)
+        points = varied(points, but[0])
     return beside_baselines(points, frame, [score, metric])
 
 
@@ -61,6 +62,7 @@ def notes(data: pd.DataFrame, start: str, f1: str = "f1") -> Iterator[str]:
     """What the panels cannot show: `start` says where the points come from; then seeds, and points outside."""
     data, theirs = apart(data)
     yield start
+    yield from chosen_over(data)
     seeds = sorted({int(count) for count in data[data["loss"] != "none"].groupby("loss")["seed"].nunique()})
     if seeds and seeds[-1] > 1:
         spread = "the quartiles" if seeds[0] >= QUARTILES else "what any and what every seed attains"

@@ -17,7 +17,7 @@ from analysis.report.pictures import order, pictures
 from analysis.report.results import Results
 from analysis.report.search import courses
 from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
-from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, baselines, fronts, measurements
+from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, TUNED, baselines, fronts, kin, measurements
 from mgsweep import __version__
 from mgsweep.pareto import USUAL, Goals, hypervolume
 from mgsweep.store.states import STATES
@@ -70,6 +70,7 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
     measured = frames.measured(rows)
     guided, starts = measurements(measured, guided=True, how="left"), baselines(measured)
     chosen, members = frames.chosen(guided, starts), fronts(measured)
+    members["parent"] = kin(measured, members["parent"])  # as in the cells that they are the fronts of
     place = pd.Series(trials.index, index=trials["id"])
     place = place[~place.index.duplicated()]
     there = [key for key in dict.fromkeys([*METRIC_NAMES, *METRICS]) if rows[key].notna().any()]
@@ -86,6 +87,7 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
         "states": list(STATES),
         "metrics": [{"key": key, "label": METRIC_NAMES.get(key, key), "main": key in MAIN} for key in there],
         "in_boxes": list(IN_BOXES),
+        "tuned": list(TUNED),
         "axes": axes,
         "fixed": _fixed(trials, {axis["key"] for axis in axes}),
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),

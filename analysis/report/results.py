@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.figures.names import plain
 from mgsweep.store import Store
 from mgsweep.store.gallery import Gallery
 from mgsweep.store.states import state_of
@@ -17,6 +18,8 @@ from mgsweep.trial import CONFIG
 @dataclass(frozen=True)
 class Results:
     """A sweep as it stands.
+
+    Own data have the names of `names.plain`.
 
     `rows` is `Store.frame()` and below it the rows so far of unfinished trials; `planned` has a row for each trial
     asked for, with `id`, `state` and CONFIG; `failures` are those of the store; `text` is the sweep file. The trials of
@@ -48,8 +51,8 @@ def read(store: Store) -> Results:
     return Results(
         name=store.path.name,
         text=file.read_text(encoding="utf-8", errors="replace") if file.exists() else "",
-        rows=pd.concat([part for part in rows if len(part)] or rows[:1], ignore_index=True),
-        planned=pd.DataFrame(planned, columns=["id", "state", *CONFIG]),
+        rows=plain(pd.concat([part for part in rows if len(part)] or rows[:1], ignore_index=True)),
+        planned=plain(pd.DataFrame(planned, columns=["id", "state", *CONFIG])),
         failures=store.failures(),
         hung=gallery.hung(),
         pictures=gallery.pictures,

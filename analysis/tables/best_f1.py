@@ -35,4 +35,4 @@ def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
 
 
 def caption(page: pd.DataFrame) -> str:
-    return f"{rows.about(page)}: test results at the λ and epoch of the best validation F1."
+    return rows.about(page, "test results at the λ and epoch of the best validation F1.")

@@ -40,7 +40,8 @@ def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
 
 
 def caption(page: pd.DataFrame) -> str:
-    return (
-        f"{rows.about(page)}: test EPG (%) of the kept epoch with the best EPG on validation whose validation F1 "
-        "is at most so many points below the baseline's."
+    return rows.about(
+        page,
+        "test EPG (%) of the kept epoch with the best EPG on validation whose validation F1 is at most so many points "
+        "below the baseline's.",
     )

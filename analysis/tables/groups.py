@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.figures import names
 from analysis.figures.points import COLUMN, title
 from analysis.intervals import summaries
-from analysis.selection import PROBE, at_own_probe, baselines, measurements
+from analysis.selection import PROBE, TUNED, at_own_probe, measurements, tuned_baselines
 from analysis.tables import rows
 from analysis.tables.layout import Measure
 
@@ -24,16 +24,17 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
     """Test accuracies, as fractions, at the best validation accuracy of each trial.
 
     Returns:
-        PAGE, `variant`, `dataset` and the columns of `intervals.summaries`; measures are `<dataset> <metric>`.
+        PAGE, `loss`, `variant`, `bbox_fraction`, `dataset` and the columns of `intervals.summaries`; measures are
+        `<dataset> <metric>`.
     """
     guided = at_own_probe(measurements(frame, guided=True, how="inner"))
     guided = _best(guided.dropna(subset=[*METRICS]), "accuracy_val")
-    starts = baselines(frame).dropna(subset=[*METRICS])
+    starts = tuned_baselines(frame).dropna(subset=[*METRICS])
     starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])
     starts = starts.merge(guided[["dataset", *PAGE]].drop_duplicates(), on=["dataset", *PAGE])
     points = rows.in_order(pd.concat([starts, guided], ignore_index=True))
     points = points.assign(variant=_variants(points))
-    found = summaries(points, [*PAGE, "variant", "dataset"], [*METRICS])
+    found = summaries(points, [*PAGE, "loss", "variant", "bbox_fraction", "dataset"], [*METRICS])
     return found.assign(measure=found["dataset"] + " " + found["measure"])
 
 
@@ -43,11 +44,16 @@ def _best(points: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def _variants(points: pd.DataFrame) -> pd.Series[str]:
-    """The loss, and its lambda where there are several: these are not chosen between."""
-    several = points.groupby("loss")["lambda_loc"].transform("nunique") > 1
-    told = points["lambda_loc"].map(", λ {:g}".format).astype("str")
-    alike = points.assign(bbox_fraction=1.0, guidance_region="inside")  # told in the caption, and by the task
-    return rows.variants(alike).where(~several, rows.variants(alike) + told)
+    """The loss, and what is TUNED where that has several values: these are not chosen between."""
+    guided = points["loss"] != "none"
+    alike = points.assign(guidance_region="inside")  # told by the task
+    if points.loc[guided, "bbox_fraction"].nunique() == 1:
+        alike = alike.assign(bbox_fraction=1.0)  # told in the caption
+    labels = rows.variants(alike)
+    for key in TUNED:
+        several = guided & (points.groupby("loss")[key].transform("nunique") > 1)
+        labels += points[key].map(f", {names.label(key)} {{:g}}".format).astype("str").where(several, "")
+    return labels
 
 
 def head(page: pd.DataFrame) -> Mapping[str, str]:
@@ -66,4 +72,6 @@ def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
 def caption(page: pd.DataFrame) -> str:
     model = title(tuple(page.iloc[0][[*COLUMN]]), True)
     depth = names.label(page["depth"].iloc[0])
-    return f"{model} at {depth}: accuracy on test (%) at the epoch of the best validation accuracy."
+    shares = page.loc[page["loss"] != "none", "bbox_fraction"].unique()
+    boxes = f" Guided with {100 * shares[0]:g} % of the images with boxes." if len(shares) == 1 else ""
+    return f"{model} at {depth}: accuracy on test (%) at the epoch of the best validation accuracy.{boxes}"

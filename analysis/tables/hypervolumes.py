@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.figures.points import SETTING, beside_baselines
 from analysis.pareto import hypervolume
-from analysis.selection import EXPERIMENT, at_own_probe, fronts
+from analysis.selection import EXPERIMENT, at_own_probe, fronts, kin
 from analysis.tables import rows
 from analysis.tables.layout import Measure
 from analysis.tables.rows import CONTEST, GROUP, PAGE, ROW, head
@@ -21,7 +21,7 @@ MEASURES = {
     "iou": Measure("IoU–F1 above 0 ↑"),
     "iou_beyond": Measure("IoU–F1 beyond baseline ↑", scale=10_000),
 }
-OF = ("seed", "parent", *EXPERIMENT)
+OF = ("seed", "kin", *EXPERIMENT)
 
 
 def data(frame: pd.DataFrame) -> pd.DataFrame:
@@ -38,12 +38,13 @@ def _areas(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """One row for each seed of an experiment: OF, `metric` and `<metric>_beyond`."""
     members = beside_baselines(at_own_probe(fronts(frame, ("f1", metric))), frame, ["f1", metric])
     baseline = members["loss"] == "none"
-    starts = members[baseline].set_index(["id", *SETTING])[["f1", metric]]
+    members["kin"] = kin(frame, members["parent"].where(~baseline, members["id"]))
+    starts = members[baseline].set_index(["kin", *SETTING])[["f1", metric]]
     corners = dict(zip(starts.index, starts.to_numpy().tolist(), strict=True))
     inside = members["guidance_region"] != "outside"  # what is made small has no area above nothing
     members = members[~baseline & inside].reset_index(drop=True)
     points = members[["f1", metric]].to_numpy()
-    places = list(members[["parent", *SETTING]].itertuples(index=False, name=None))
+    places = list(members[["kin", *SETTING]].itertuples(index=False, name=None))
     cells = list(members.groupby([*OF], dropna=False, sort=False).indices.values())
     areas = [hypervolume(points[cell], (0.0, 0.0)) for cell in cells]
     beyond = [
@@ -59,8 +60,9 @@ def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
 
 
 def caption(page: pd.DataFrame) -> str:
-    return (
-        f"{rows.about(page)}: area dominated by the test values of the fronts chosen on validation. Above 0: reference "
-        "F1 = 0 and EPG or IoU = 0, in % of the unit square. Beyond baseline: reference is the baseline of the same "
-        "seed, in square points."
+    return rows.about(
+        page,
+        "area dominated by the test values of the fronts chosen on validation. Above 0: reference F1 = 0 and EPG or "
+        "IoU = 0, in % of the unit square. Beyond baseline: reference is the baseline of the same seed, in square "
+        "points.",
     )

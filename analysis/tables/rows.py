@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from analysis.figures import names
-from analysis.figures.points import ANNOTATION, COLUMN, SETTING, subject, title
+from analysis.figures.points import ANNOTATION, COLUMN, SETTING, chosen_over, subject, title
 from analysis.intervals import summaries
-from analysis.selection import EXPERIMENT
+from analysis.selection import EXPERIMENT, TUNED
 from mgsweep.trial import Trial
 
 PAGE = ("dataset",)
@@ -68,7 +68,7 @@ def in_order(points: pd.DataFrame) -> pd.DataFrame:
             if key in points
         }
     )
-    keys = keys.join(points[[key for key in (*OPTIONS, "lambda_loc") if key in points]])
+    keys = keys.join(points[[key for key in (*OPTIONS, *TUNED) if key in points]])
     return points.loc[keys.sort_values([*keys], kind="stable").index]
 
 
@@ -89,6 +89,6 @@ def _short(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else names.label(str(value))
 
 
-def about(page: pd.DataFrame) -> str:
-    """What a caption begins with."""
-    return subject(page, PAGE)
+def about(page: pd.DataFrame, shown: str) -> str:
+    """A caption's beginning: of which data set, what is shown, and what that was chosen over."""
+    return " ".join([f"{subject(page, PAGE)}: {shown}", *chosen_over(page)])

@@ -10,9 +10,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from synthetic import HOSTILE, pictures, rich, small, store
 
-from analysis.figures import FIGURES, NothingToDraw, save, style
+from analysis.figures import FIGURES, NothingToDraw, maps, save, style
 from mgsweep.errors import UnknownName
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "figures"
@@ -192,6 +193,39 @@ def test_names_are_never_formulas() -> None:
     module = FIGURES["epg-f1"].load()
     figure = module.draw(module.data(AT_INPUT[0].assign(dataset="$x^2$ \N{GRINNING FACE}")))
     assert figure.get_supxlabel().startswith("$x^2$ ?, ResNet-50: test results")
+
+
+def test_a_search_without_area_is_told_why_it_has_no_figure(tmp_path: Path) -> None:
+    needs = "needs validation results of guided trials with both F1 and EPG above 0"
+    with pytest.raises(NothingToDraw, match=needs):
+        save("search", small().assign(f1=0.0), tmp_path)
+
+
+WIDE = f"MMMM {'W' * 60} {'iiii ' * 80} mW@%& λ ± → Größe {'A' * 300}"
+
+
+@pytest.mark.parametrize("width", [1.5, 3.28, 6.9])
+@pytest.mark.parametrize("note", [maps.SHOWN, WIDE, "short", ""])
+def test_notes_fit_the_width_of_their_figure(note: str, width: float) -> None:
+    lines = style.wrapped(note, width)
+    assert "".join(lines).replace(" ", "") == note.replace(" ", "")
+    with style.paper():
+        figure = Figure(figsize=(width, 1), dpi=300)
+        drawn = [figure.text(0.01, 0, line, fontsize=6) for line in lines]
+        figure.draw_without_rendering()
+        assert all(text.get_window_extent().x1 <= figure.bbox.x1 for text in drawn)
+    if note == maps.SHOWN:
+        assert all(text.get_window_extent().width > 0.7 * figure.bbox.width for text in drawn[:-1])
+
+
+def test_the_note_of_a_narrow_gallery_is_whole() -> None:
+    shown = pictures().query("loss != 'l1'")
+    figure = FIGURES["gallery"].load().draw(FIGURES["gallery"].load().data(shown))
+    figure.set_dpi(300)
+    with style.paper():
+        figure.draw_without_rendering()
+    [note] = figure.texts
+    assert note.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_an_unknown_figure_is_guessed(tmp_path: Path) -> None:

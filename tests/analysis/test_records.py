@@ -13,7 +13,9 @@ from synthetic import grouped, rich, store
 from analysis import selection
 from analysis.classes import COUNTS
 from analysis.figures import FIGURES
+from analysis.figures.names import plain
 from analysis.records import read
+from analysis.report import results
 from analysis.selection import best, best_of_cells, fronts, gains, last
 from analysis.tables import TABLES
 from mgsweep.store import Store, tables
@@ -24,8 +26,8 @@ LINES = {name: line for name, line in {**FIGURES, **TABLES}.items() if line.read
 
 def stored(folder: Path, frame: pd.DataFrame) -> Store:
     """The frame in a store, whose ids and nothing else are plain."""
-    plain = {key: frame[key].str.replace(r"[^a-z0-9]", "", regex=True) for key in ("id", "parent")}
-    return fill(folder, frame.assign(**plain))
+    ids = {key: frame[key].str.replace(r"[^a-z0-9]", "", regex=True) for key in ("id", "parent")}
+    return fill(folder, frame.assign(**ids))
 
 
 def compacted(store: Store) -> Store:
@@ -101,3 +103,22 @@ def test_only_what_is_chosen_is_told(
     chosen = select(frame)
     assert len(chosen) > 0
     assert max(told) <= max(len(chosen), frame["id"].nunique())
+
+
+OWN = ("pets_142806c89a21", "pets_000006c89a21", "my_pets_142806c89a21")
+
+
+@pytest.mark.parametrize("text", ["str", "category", "object"])
+def test_own_data_have_the_name_their_user_gave_where_no_other_has_it(text: str) -> None:
+    frame = pd.DataFrame({"dataset": ["voc2007", OWN[0], OWN[2], OWN[0]]}).astype(text)
+    assert plain(frame)["dataset"].tolist() == ["voc2007", "pets", "my_pets", "pets"]
+    several = pd.DataFrame({"dataset": [*OWN, "my_pets"]}).astype(text)
+    assert plain(several)["dataset"].tolist() == [*OWN, "my_pets"]  # as `my_pets` itself is there
+
+
+def test_figures_and_the_report_read_own_data_by_their_name(tmp_path: Path) -> None:
+    frame = store(("energy",), dataset=OWN[0])
+    one = stored(tmp_path / "demo", frame)
+    for kind in ("records", "counts", "stopped"):
+        assert set(read(one, kind)["dataset"]) == {"pets"}
+    assert set(results.read(one).rows["dataset"]) == {"pets"}

@@ -122,6 +122,15 @@ def test_menus_say_what_is_drawn(reader: Reader) -> None:
     expect(page.locator("#legend li")).to_have_text(["●0.001", "■0.005"])
 
 
+def test_fronts_of_a_page_are_over_all_that_is_tuned(reader: Reader) -> None:
+    rates = SMALL["lambda_loc"].map({0.001: 1e-3, 0.005: 1e-2}).fillna(1e-4)
+    fronts = "mg.view().fronts.map((front) => front.map((point) => mg.trials.id[mg.data.points.trial[point]]))"
+    expected = reader.open(results(SMALL)).evaluate(fronts)
+    page = reader.open(results(SMALL.assign(learning_rate=rates)))
+    assert page.evaluate("mg.axes.map(({ key }) => key)").count("learning_rate") == 1
+    assert page.evaluate(fronts) == expected
+
+
 def test_progress_is_of_runs(reader: Reader) -> None:
     plan = planned(SMALL)
     plan[-1]["state"] = "stopped"

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.selection import CELL, METRICS, PROBE, baselines, best, fronts, gains
+from analysis import selection
+from analysis.selection import CELL, METRICS, PROBE, START, baselines, best, best_of_cells, fronts, gains
 from mgsweep.trial import CONFIG, Trial
 
 DEFAULTS = {key: Trial.model_fields[key].default for key in CONFIG} | {"dataset": "voc2007", "model": "bcos"}
@@ -250,5 +251,47 @@ def test_random_gains_by_brute_force(seed: int) -> None:
     assert gains(frame)[["id", "epoch", "epg_gain"]].values.tolist() == expected
 
 
-def test_a_cell_differs_in_lambda_alone() -> None:
-    assert set(CONFIG) - set(CELL) == {"lambda_loc"}
+def test_a_cell_differs_in_what_is_tuned_alone() -> None:
+    assert set(CONFIG) - set(CELL) == {"lambda_loc", "learning_rate", "batch_size", "epochs"}
+
+
+@pytest.mark.parametrize(("key", "value"), [("learning_rate", 1e-3), ("batch_size", 16), ("epochs", 7)])
+def test_what_is_tuned_competes_like_lambda(key: str, value: float) -> None:
+    frame = small()
+    tuned_too = frame.assign(**{key: frame[key].mask(frame["id"] == "strong", value)})
+    for select in (fronts, gains, best_of_cells):
+        ours, plain = select(tuned_too), select(frame)
+        pd.testing.assert_frame_equal(ours.drop(columns=key), plain.drop(columns=key))
+    assert (selection.tuned(tuned_too), selection.tuned(frame)) == ((key,), ())
+
+
+def two_starts() -> pd.DataFrame:
+    """`small`, whose strong trial started from a baseline with another learning rate, and a lower F1 and EPG."""
+    frame = small()
+    lower = frame[frame["id"] == "base"].assign(id="a-base", learning_rate=1e-2)
+    lower[["f1", "epg"]] -= 0.1
+    strong = frame["id"] == "strong"
+    return pd.concat([frame.assign(parent=frame["parent"].mask(strong, "a-base")), lower])
+
+
+def test_baselines_are_tuned_too_and_the_best_is_what_a_cell_is_compared_with() -> None:
+    frame = two_starts()
+    assert fronts(frame)["id"].tolist() == fronts(small())["id"].tolist()
+    assert selection.tuned_baselines(frame)[["id", "f1_val"]].values.tolist() == [["base", 0.8]]
+    assert len(baselines(frame)) == 2
+    pd.testing.assert_frame_equal(gains(frame, 0.2)[[*START, "epg_gain"]], gains(small(), 0.2)[[*START, "epg_gain"]])
+    worse = frame.assign(f1=frame["f1"].where(frame["id"] != "base", 0.1))
+    assert selection.tuned_baselines(worse)["id"].tolist() == ["a-base"]
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", 1), ("image_size", 32), ("weights", "imagenet")])
+def test_baselines_that_differ_in_more_stay_apart(key: str, value: Any) -> None:
+    frame = two_starts()
+    frame[key] = frame[key].mask(frame["id"] == "a-base", value)
+    assert set(selection.tuned_baselines(frame)["id"]) == {"a-base", "base"}
+    assert fronts(frame).groupby("parent")["epoch"].apply(list).to_dict() == {"a-base": [2, 3], "base": [1, 2]}
+
+
+def test_only_what_differs_within_a_cell_was_tuned() -> None:
+    other = small().assign(dataset="coco2014", epochs=10, batch_size=32)
+    assert selection.tuned(pd.concat([small(), other.assign(id="1" + other["id"], parent="1" + other["parent"])])) == ()

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from synthetic import LAMBDAS, LOSSES, small, store
+from synthetic import LAMBDAS, LOSSES, rich, small, store
 
-from analysis.figures import checkpoints, curves, depths, dilation, lambdas, limited_boxes, style, tradeoff
+from analysis.figures import checkpoints, curves, depths, dilation, lambdas, limited_boxes, masks, style, tradeoff
 
 
 def drawn(axes: Axes) -> list[tuple[str, int]]:
@@ -63,6 +63,20 @@ def test_dilation_leaves_out_losses_and_depths_without_dilated_boxes() -> None:
     data = dilation.data(pd.concat([small(), others]))
     assert set(data["loss"]) == {"none", "energy", "l1"}
     assert set(data["depth"]) == {"input"}
+
+
+def test_masks_are_beside_boxes_of_as_few_images() -> None:
+    data = masks.data(rich())
+    assert set(data.query("loss == 'energy'")[["guidance_source", "bbox_fraction"]].itertuples(index=False)) == {
+        ("box", 1.0),
+        ("box", 0.01),
+        ("mask", 1.0),
+    }
+    figure = masks.draw(data[data["backbone"] == "resnet50"])
+    kinds = ["guided by boxes", "guided by boxes of 1 % of the images", "guided by masks"]
+    assert legend(figure) == ["Baseline", *kinds]
+    assert [count for marker, count in drawn(figure.axes[0]) if marker != "X"] == [6, 3, 3]
+    assert masks.data(small()).empty
 
 
 def test_limited_boxes_have_a_panel_for_each_share() -> None:

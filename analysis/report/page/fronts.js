@@ -57,7 +57,7 @@
     });
     // A search has hardly two runs of one setting.
     const searched = mg.axes.some(
-      ({ key, numeric, values }) => numeric && key !== "lambda_loc" && values.length > MANY,
+      ({ key, numeric, values }) => numeric && !mg.data.tuned.includes(key) && values.length > MANY,
     );
     mg.presume({ per: searched || mg.view().fronts.length > MANY_FRONTS ? "color" : "setting" });
     menu("x", metrics);

@@ -60,10 +60,10 @@
     return markers(view, points, number, { size: 4, color: points.map(colorOf), opacity: 0.25 });
   };
 
-  // For each colour the borders of its fronts, and their members. A front over lambda has many colours, its border none.
+  // For each colour the borders of its fronts, and their members. A front over what is tuned has many colours, its border none.
   const fronts = (view, panel, number) => {
     const axis = mg.axis(mg.chosen("color"));
-    const over = axis?.key === "lambda_loc";
+    const over = mg.data.tuned.includes(axis?.key);
     const codes = axis ? [...axis.values.keys()] : [undefined];
     const codeOf = (point) => (axis ? mg.trials[axis.key][trialOf(point)] : undefined);
     const ofCode = (code) => panel.fronts.filter((front) => codeOf(front[0]) === code);

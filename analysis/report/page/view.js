@@ -38,8 +38,8 @@
   };
   const start = (baseline, point) => `${baseline} ${mg.data.points.probe[point]}`;
 
-  // The front of each setting, that is, of runs that differ only in lambda, measured at one probe; or of all runs of a
-  // colour in a panel. Validation chooses.
+  // The front of each setting, that is, of runs that differ only in what is tuned, measured at one probe; or of all runs
+  // of a colour in a panel. Validation chooses. A baseline is no setting: all that it does not tune is one already.
   const frontsOf = (guided) => {
     const [xs, ys] = ["x", "y"].map((side) => mg.data.points[`${mg.chosen(side)}_val`]);
     const lambda = (point) => mg.trials.lambda_loc?.[trialOf(point)] ?? 0;
@@ -64,8 +64,8 @@
     const of = (keys) => keys.map((key) => mg.trials[key]?.[trial]);
     const probe = mg.data.points.probe[point];
     if (mg.chosen("per") === "color") return [...of([mg.chosen("color"), ...panelKeys()]), probe].join();
-    const settings = mg.axes.map(({ key }) => key).filter((key) => key !== "lambda_loc");
-    return [...of([...settings, "parent"]), probe].join();
+    const settings = mg.axes.map(({ key }) => key).filter((key) => !mg.data.tuned.includes(key));
+    return [...of(settings), probe].join();
   };
 
   const grouped = (points, keyOf) => {

@@ -1,0 +1,95 @@
+"""Learning rates, batch sizes and epochs are tuned like lambda: none of them is a series, a row or a seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic import LAMBDAS, grouped, rich, small
+
+from analysis.figures import FIGURES, lambdas, save
+from analysis.tables import TABLES, layout
+from analysis.tables import save as save_table
+
+SHOWN = ("epg-f1", "iou-f1", "checkpoints", "class-epg", "size-epg", "cost-gain", "masks")
+RATES = {0.001: 1e-4, 0.005: 1e-3}
+"""A learning rate for each lambda: every guided trial has one of its own."""
+
+
+def searched(frame: pd.DataFrame) -> pd.DataFrame:
+    rates = frame["lambda_loc"].map(RATES).fillna(1e-4)
+    return frame.assign(learning_rate=rates, batch_size=(rates * 1e5).astype("int64"), epochs=50)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_figures_show_what_they_would_if_lambda_alone_were_tuned(name: str) -> None:
+    frame, module = rich(), FIGURES[name].load()
+    frame.loc[frame["lambda_loc"] == 0.001, ["f1", "epg", "iou"]] -= 0.05  # none of it is on a front
+    pd.testing.assert_frame_equal(module.data(searched(frame)), module.data(frame))
+
+
+@pytest.mark.parametrize("name", ["best-f1", "epg-at-f1", "hypervolumes", "per-class"])
+def test_tables_have_the_rows_they_would_if_lambda_alone_were_tuned(name: str) -> None:
+    frame, module = rich(), TABLES[name].load()
+    pd.testing.assert_frame_equal(module.data(searched(frame)), module.data(frame))
+
+
+def test_baselines_of_several_learning_rates_are_one_cross() -> None:
+    frame = small()
+    lower = frame[frame["id"] == "base"].assign(id="a-base", learning_rate=1e-2)
+    lower[["f1", "epg"]] -= 0.1
+    moved = frame["parent"].mask(frame["lambda_loc"] == 0.005, "a-base")
+    both = pd.concat([frame.assign(parent=moved), lower])
+    for module in (FIGURES["epg-f1"].load(), TABLES["hypervolumes"].load(), TABLES["best-f1"].load()):
+        pd.testing.assert_frame_equal(module.data(both), module.data(frame))
+
+
+def test_what_was_chosen_over_is_said(tmp_path: Path) -> None:
+    said = "Chosen on validation over λ, learning rate, batch size and epoch."
+    for name, frame in (("a", searched(small())), ("b", small())):
+        caption = (save_table("best-f1", frame, tmp_path / name)[1]).read_text()
+        assert (said in caption) == (name == "a")
+        page = FIGURES["epg-f1"].load().data(frame)
+        assert page.attrs == {}
+    page.attrs["tuned"] = ("learning_rate", "batch_size")
+    assert said in FIGURES["epg-f1"].load().draw(page).get_supxlabel()
+
+
+def test_a_figure_is_told_what_was_chosen_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, told = FIGURES["limited-boxes"].load(), []
+    draw = module.draw
+    monkeypatch.setattr(module, "draw", lambda page: told.append(page.attrs["tuned"]) or draw(page))
+    save("limited-boxes", searched(small()), tmp_path)
+    assert told == [("learning_rate", "batch_size")]
+
+
+def test_a_line_over_lambda_joins_trials_of_one_learning_rate() -> None:
+    frame = small().query("id == 'base' or (depth == 'input' and bbox_fraction == 1 and bbox_dilation == 0)")
+    other = frame.query("loss != 'none'").assign(learning_rate=1e-2)
+    data = lambdas.data(pd.concat([frame, other.assign(id="fast-" + other["id"])]))
+    figure = lambdas.draw(data[data["depth"] == "input"])
+    lines = [line for line in figure.axes[0].lines if line.get_linestyle() == "-"]
+    assert [list(line.get_xdata()) for line in lines] == [list(LAMBDAS[:2])] * 4  # of two losses and two rates
+    assert "A line joins trials of the same learning rate." in " ".join(figure.get_supxlabel().split())
+
+
+def test_groups_tell_what_they_do_not_choose_between() -> None:
+    frame = grouped()
+    fast = frame.query("loss == 'energy'").assign(learning_rate=1e-3)
+    data = TABLES["groups"].load().data(pd.concat([frame, fast.assign(id="fast-" + fast["id"])]))
+    labels = list(dict.fromkeys(data["variant"]))
+    assert labels == ["Baseline", "Energy, learning rate 0.0001", "Energy, learning rate 0.001", "L1"]
+    assert set(data["seeds"]) == {2}
+
+
+def test_groups_hide_a_share_of_boxes_only_if_all_have_it_and_then_say_it() -> None:
+    module, frame = TABLES["groups"].load(), grouped()
+    assert " Guided with 1 % of the images with boxes." in module.caption(module.data(frame))
+    all_boxes = frame.query("loss != 'none'").assign(bbox_fraction=1.0)
+    data = module.data(pd.concat([frame, all_boxes.assign(id="all-" + all_boxes["id"])]))
+    assert set(data["variant"]) == {
+        "Baseline", "Energy", "Energy, bbox_fraction 0.01", "L1", "L1, bbox_fraction 0.01",
+    }  # fmt: skip
+    assert set(data["seeds"]) == {2}
+    assert "of the images with boxes" not in layout.table(module, data).caption
