@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from analysis.pareto import front
+from mgsweep.pareto import IN_BOXES
 from mgsweep.store.columns import SCHEMA
 from mgsweep.trial import CONFIG
 
@@ -22,8 +23,6 @@ METRICS = (
     "f1", "mean_ap", "accuracy", "worst_group_accuracy",
     "epg", "on_object_epg", "iou", "iou_held_out", "iou_adaptive",
 )  # fmt: skip
-IN_BOXES = ("epg", "on_object_epg", "iou", "iou_held_out", "iou_adaptive")
-"""Metrics of what lies in the boxes, which a trial that is guided outside of them is to make small."""
 PUBLISHED_BIN = 0.005
 """What the published selection rounds scores to before checkpoints compete (`bin_width` of `fronts`)."""
 PROBE = ("probe_attribution", "probe_depth")

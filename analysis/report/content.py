@@ -17,9 +17,9 @@ from analysis.report.pictures import order, pictures
 from analysis.report.results import Results
 from analysis.report.search import courses
 from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
-from analysis.selection import CELL, IN_BOXES, METRICS, PROBE, TUNED, baselines, fronts, kin, measurements
+from analysis.selection import CELL, METRICS, PROBE, TUNED, baselines, fronts, kin, measurements
 from mgsweep import __version__
-from mgsweep.pareto import USUAL, Goals, hypervolume
+from mgsweep.pareto import IN_BOXES, USUAL, Goals, hypervolume
 from mgsweep.store.states import STATES
 from mgsweep.trial import Trial
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.selection import IN_BOXES, METRICS, PROBE, at_own_probe, score
+from analysis.selection import METRICS, PROBE, at_own_probe, score
+from mgsweep.pareto import IN_BOXES
 from mgsweep.trial import CONFIG
 
 F1_LOSS = 0.02

@@ -10,10 +10,8 @@ import pandas as pd
 import pytest
 from recorded import curves
 
-from analysis import selection
 from analysis.figures import FIGURES
 from analysis.progress import members, progress
-from mgsweep import pareto
 
 BEGAN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
@@ -79,10 +77,6 @@ def test_guided_outside_of_the_boxes_what_is_outside_competes() -> None:
     pd.testing.assert_index_equal(members(turned, constraints=bound).index, members(rows, constraints=bound).index)
     least = members(turned, {"epg": "min"})  # who says min means min, wherever the trial is guided
     assert least["epg"].tolist() == [turned.loc[turned["loss"] != "none"].query("split == 'val'")["epg"].min()]
-
-
-def test_the_metrics_of_what_lies_in_the_boxes_are_the_same_everywhere() -> None:
-    assert selection.IN_BOXES == pareto.IN_BOXES
 
 
 def test_nothing_gives_nothing() -> None:
