@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from chaos import Chaos, environment, processes_of, until
-from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
+# As Ray's fake provider has it; not imported, for Ray reads its environment when it is, and other tests set that.
+FAKE_HEAD_NODE_ID = 51 * "f" + "00000"
 RAY = Path(sys.executable).with_name("ray")
 UNPROTECTED = {**environment(), "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0"}
 FAKE = {
