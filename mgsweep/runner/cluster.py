@@ -8,6 +8,7 @@ import os
 import secrets
 import select
 import shutil
+import signal
 import socket
 import struct
 import tempfile
@@ -192,6 +193,7 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[list[dict[
     if not verbose:  # a worker that died is told by the listener, in a line
         worker.print_to_stdstream = lambda *arguments, **options: None
     private = Path(tempfile.mkdtemp(prefix="mgsweep-")) if address is None else None
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -206,6 +208,8 @@ def connected(address: str | None, verbose: bool = False) -> Iterator[list[dict[
             "" if os.environ.get("RAY_AUTH_MODE") == "token" else "; if it asks for a token, set RAY_AUTH_MODE=token"
         )
         raise InvalidInput.of(f"cannot use the cluster: {error}{asked}", where="--address", key=str(address)) from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray has taken it, to leave at once
     try:
         yield [node["Resources"] for node in ray.nodes() if node["Alive"]]
     finally:
