@@ -77,6 +77,8 @@ def execute(
         Exception: whatever went wrong; it has been written to the store's failures.
     """
     store = Store(places.results)
+    if store.is_done(trial):  # by another driver; a lease would leave an empty folder behind
+        return
     with store.lease(trial.id, over) as lease, _logged(store, trial):
         if lease is None:
             raise Busy(f"trial {trial.id} is being trained by another process")

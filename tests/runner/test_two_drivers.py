@@ -34,7 +34,9 @@ def test_f40_two_drivers_share_the_work(tmp_path: Path, how: tuple[str, ...]) ->
     chaos.check()
     assert max(epochs_trained(chaos).values()) == 1, "an epoch was trained by both"
     assert all("done     " in output for output in outputs), "one of them did nothing"
-    assert sum(output.count("done     ") for output in outputs) == len(chaos.plan.trials)
+    # On Ray both may tell of one that the other has done while it waited for a slot.
+    told = {line.split()[1] for output in outputs for line in output.splitlines() if line.startswith("done     ")}
+    assert told == {trial.id for trial in chaos.plan.trials}
 
 
 def test_f40_f09_the_other_takes_over_what_a_killed_driver_had(tmp_path: Path) -> None:
