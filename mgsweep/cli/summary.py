@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mgsweep.cli.options import RESULTS, Exit
 from mgsweep.labels import label, shared
+from mgsweep.pareto import Goals
 from mgsweep.trial import CONFIG, Trial
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def useful(arguments: list[str], outcome: Outcome | None) -> list[str]:
 
 def print_front(search: Search, results: Store) -> None:
     """Where a search has got: its front, and what the front's hypervolume took."""
-    from analysis.progress import members, progress
+    from analysis.progress import is_share, members, progress
     from mgsweep.screen import duration, percent, show
 
     frame = results.frame(stopped=True)
@@ -82,9 +83,10 @@ def print_front(search: Search, results: Store) -> None:
         }
         for row in members(frame, search.objectives, search.constraints).to_dict("records")
     ]
-    last = told.iloc[-1]
+    last, goals = told.iloc[-1], Goals(search.objectives, search.constraints)
+    volume = f"{percent(last['hypervolume'])} %" if is_share(goals) else f"{last['hypervolume']:.3g}"
     spent = f"{last['trials']} trials, {last['epochs']} epochs, {duration(3600 * last['hours'])}"
-    show(shown, title=f"The front on validation: hypervolume {percent(last['hypervolume'])} % after {spent}")
+    show(shown, title=f"The front on validation: hypervolume {volume} after {spent}")
 
 
 def print_gains(results: Store) -> None:

@@ -153,9 +153,8 @@ def _raylet() -> int | None:
     """A descriptor of the process by which this driver talks to its node; None where the kernel does not tell."""
     from ray._private import worker
 
-    name: str = worker._global_node.raylet_socket_name  # type: ignore[attr-defined]
     with suppress(OSError, AttributeError), socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(name)
+        connection.connect(worker._global_node.raylet_socket_name)  # type: ignore[attr-defined]  # none of ray://
         pid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
         return os.pidfd_open(pid)
     return None

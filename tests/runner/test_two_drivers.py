@@ -27,7 +27,8 @@ def epochs_trained(chaos: Chaos) -> Counter[tuple[str, int]]:
 
 @pytest.mark.parametrize("how", [("--local",), pytest.param((), marks=pytest.mark.slow)], ids=["local", "ray"])
 def test_f40_two_drivers_share_the_work(tmp_path: Path, how: tuple[str, ...]) -> None:
-    chaos = Chaos(tmp_path, delay=0.1 if "--local" in how else 1.0, epochs=4)  # two clusters do not start at once
+    # On Ray a slot that finds a trial taken starts a new worker, for seconds: trials must be longer than that.
+    chaos = Chaos(tmp_path, delay=0.1 if "--local" in how else 3.0, epochs=4)
     with chaos.begun(*how) as one, chaos.begun(*how) as other:
         outputs = [process.communicate(timeout=250)[0] for process in (one, other)]
     assert (one.returncode, other.returncode) == (0, 0), outputs
