@@ -34,7 +34,7 @@ START = ("f1_val_baseline", "accuracy_val_baseline", "epg_val_baseline")
 
 TUNED = ("lambda_loc", "learning_rate", "batch_size", "epochs")
 """How strongly a trial guides and how it trains. Nobody compares these: validation chooses among them, as it chooses
-the epoch, and as the paper tunes its learning rates. They are never a name in a figure or table."""
+the epoch, and as the paper chose the learning rate of its baselines. They are never a name in a figure or table."""
 
 # What trials share that compete for one result. Another seed, set of boxes or start makes a cell of its own, and so
 # does another baseline (`parent`), unless that differs in TUNED alone: see `kin`.

@@ -412,6 +412,10 @@ def test_b64_a_cell_is_no_formula_to_a_spreadsheet(capsys: pytest.CaptureFixture
     assert (name, number) == (f"'{text}", "-0.5")
 
 
+def test_this_process_and_a_cluster_cannot_both_be_meant(refused: Refused) -> None:
+    assert "expected one of the two" in refused(grid("0.1"), "run", "sweep.yaml", "--local", "--address", "auto")
+
+
 def test_b64_a_store_with_a_name_that_is_markup(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

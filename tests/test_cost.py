@@ -93,7 +93,7 @@ def test_half_a_gpu_is_half_the_gpu_hours() -> None:
     whole, half = (next(iter(forecast([GUIDED], [], Resources(gpu=gpu)))) for gpu in (1, 0.5))
     assert (whole, half) == ("about 1.1 GPU hours to run", "about 0.6 GPU hours to run")
     assert list(forecast([], [], Resources())) == []
-    assert "A100, an upper bound (github.com/" in list(forecast([GUIDED], [], Resources()))[1]
+    assert "A100, tests at the end left out (github.com/" in list(forecast([GUIDED], [], Resources()))[1]
 
 
 def test_what_the_file_no_longer_asks_for_is_named(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mgsweep.errors import InvalidInput
 from mgsweep.plan import load
+from mgsweep.plan.cost import cost
 from mgsweep.plan.protocols import RULES, departures, protocol
 from mgsweep.trial import CONFIG, Trial
 
@@ -64,7 +65,11 @@ def test_headers_count_the_trials(name: str) -> None:
     assert counted
     assert [int(number) for number in counted.groups()] == [len(plan.guided), len(plan.baselines)]
     assert plan.skipped == {}
-    assert re.search(r"# +About \d+ hours of one A100", text)
+    stated = re.search(r"# +About (\d+) hours of one A100", text)
+    assert stated
+    taken = cost(plan.trials, {})
+    if not taken.trials["unknown"]:
+        assert int(stated[1]) == pytest.approx(taken.total / 3600, abs=1), "what `mgsweep plan` says"
     assert re.match(r"# yaml-language-server.*\n#\n# .*(Figure|Table|supplement|reproduction)", text)
     assert f"sweeps/{name}.yaml --scale smoke" in text
 

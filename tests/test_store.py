@@ -138,6 +138,10 @@ def test_failures_are_kept_until_the_trial_succeeds(tmp_path: Path) -> None:
     assert store.failures()[GUIDED.id] == last, "the one after it counts"
     store.forgive(GUIDED.id, 2)
     assert store.failures() == {}
+    file = tmp_path / "failed" / f"{GUIDED.id}.2.json"
+    before = file.stat().st_ino
+    store.forgive(GUIDED.id, 2)
+    assert file.stat().st_ino == before, "what is forgiven is not written again by each run that resumes"
     store.fail(GUIDED.id, {"cause": "bug", "error": "third"})
     assert store.failures()[GUIDED.id]["attempt"] == 3
     store.commit(GUIDED.id, [row(GUIDED)])

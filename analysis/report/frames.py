@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.selection import METRICS, PROBE, at_own_probe, score
 from mgsweep.pareto import IN_BOXES
+from mgsweep.store.spent import MEASURING
 from mgsweep.trial import CONFIG
 
 F1_LOSS = 0.02
@@ -134,7 +135,7 @@ def spent(rows: pd.DataFrame) -> pd.DataFrame:
 
     The probes of an epoch are measured together, and each of their rows tells the time of all.
     """
-    once = rows.drop_duplicates(["id", "epoch", "split"]).groupby("id")
+    once = rows.drop_duplicates(["id", *MEASURING]).groupby("id")
     columns = {"epochs_done": ("epoch", "max"), "seconds": ("seconds", "sum"), "peak_memory": ("peak_memory", "max")}
     return once.agg(**columns, device=("device", "last")).reset_index()
 

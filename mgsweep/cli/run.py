@@ -67,6 +67,8 @@ def run(
     from mgsweep.runner.limits import limits
     from mgsweep.store import Store
 
+    if local and address:
+        raise InvalidInput.of(f"expected one of the two, got --local and {address!r}", where="--local, --address")
     plan = planned(file, set_, only, shard, scale)
     results = Store(store / plan.name)
     allowed = limits(until, budget, grace)

@@ -61,7 +61,7 @@ def forecast(
     if count := found.trials["published"]:
         yield (
             f"  {duration(found.seconds['published'])}: {count} trials, by published timings of the paper's own "
-            f"code on an A100, an upper bound ({SOURCE})"
+            f"code on an A100, tests at the end left out ({SOURCE})"
         )
     if count := found.trials["unknown"]:
         yield f"  unknown: {count} trials; none like them has run here, none was published"

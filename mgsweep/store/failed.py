@@ -27,7 +27,8 @@ class Failed(Part):
         """Mark an attempt as forgiven, for this run and those that resume it."""
         name = f"failed/{trial_id}.{attempt}.json"
         failure = json.loads(durable.read(self.path / name))
-        durable.write(self.path, name, json.dumps({**failure, "forgiven": True}, indent=1).encode())
+        if not failure.get("forgiven"):
+            durable.write(self.path, name, json.dumps({**failure, "forgiven": True}, indent=1).encode())
 
     def attempts(self, trial_id: str = "") -> dict[str, list[dict[str, Any]]]:
         """Every failed attempt by trial, the first first: of all trials, or of one."""

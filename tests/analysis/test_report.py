@@ -85,6 +85,10 @@ def test_time_is_counted_once_for_all_probes_of_an_epoch() -> None:
     spent = frames.spent(rows).set_index("id")
     assert spent.loc["energy-0.005-mid2", "seconds"] == 3 * (10 + 10 + 10)  # epochs x (training, validation, test)
     assert spent.loc["energy-0.005-mid2", "epochs_done"] == 3
+    later = rows[(rows["id"] == "energy-0.005-mid2") & (rows["split"] == "test")]
+    rows = pd.concat([rows, later.assign(probe_attribution="gradcam", seconds=4.0)])
+    again = frames.spent(rows).set_index("id")
+    assert again.loc["energy-0.005-mid2", "seconds"] == 3 * (10 + 10 + 10 + 4), "a probe asked for later took its own"
 
 
 def test_axes_are_what_guided_trials_differ_in() -> None:
