@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SWEEP := sweeps/quickstart.yaml
+JOBS ?= 2
 
 .PHONY: demo test test-all chaos tools check format clean
 
@@ -10,8 +11,9 @@ demo: $(VENV)/.installed
 	$(BIN)/mgsweep run $(SWEEP)
 	$(BIN)/mgsweep figures $(SWEEP)
 
+# A file's tests stay in one process, for they share what is dear: a browser, a run to compare with.
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-all: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m ""

@@ -26,7 +26,7 @@ from typing import Any
 from replay import Replay, plan, row_of, rows_of_member
 
 from mgsweep import durable, runner
-from mgsweep.runner import Places, cluster
+from mgsweep.runner import Places, cluster, connection
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
@@ -97,7 +97,7 @@ def tuned(count: int, trainable: Any, **options: Any) -> dict[str, float]:
     """A plain Tuner over a grid of so many values."""
     from ray import tune
 
-    with tempfile.TemporaryDirectory() as folder, cluster.connected(None):
+    with tempfile.TemporaryDirectory() as folder, connection.connected(None):
         unsaved = tune.CheckpointConfig(checkpoint_at_end=False)
         tuner = tune.Tuner(
             trainable,
@@ -115,7 +115,7 @@ def tuned(count: int, trainable: Any, **options: Any) -> dict[str, float]:
 
 
 def function(count: int) -> dict[str, float]:
-    cluster.configure(None)
+    connection.configure(None)
     del os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"]
     from ray import tune
 
@@ -123,7 +123,7 @@ def function(count: int) -> dict[str, float]:
 
 
 def reused(count: int) -> dict[str, float]:
-    cluster.configure(None)
+    connection.configure(None)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str((os.cpu_count() or 1) + 1)  # as ours; Tune's own choice is slower
     from ray import tune
 
@@ -148,7 +148,7 @@ def resumed(count: int) -> dict[str, float]:
         store = Store(Path(folder) / "simulated")
         store.begin(planned.text, planned.trials)
         _fill(store, planned.trials[: count * 9 // 10])
-        cluster.configure(None)
+        connection.configure(None)
         begun = time.perf_counter()
         store = Store(store.path)
         agenda = runner.agenda(planned, store)

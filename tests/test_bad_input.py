@@ -19,7 +19,7 @@ from mgsweep import cli
 from mgsweep.errors import InvalidInput
 from mgsweep.plan import load
 from mgsweep.plan.schema import Resources
-from mgsweep.runner import cluster
+from mgsweep.runner import cluster, connection
 from mgsweep.screen import show
 from mgsweep.store import Store
 from mgsweep.store.columns import SCHEMA
@@ -277,7 +277,7 @@ def test_b27_results_among_the_data(refused: Refused, tmp_path: Path, below: str
 def test_b28_nobody_answers() -> None:
     """Beside `test_a_cluster_that_is_not_there`, which asks the whole command."""
     with pytest.raises(InvalidInput, match="nobody answers at 127.0.0.1:9 .*leave --address out"):
-        cluster._knock("127.0.0.1:9")
+        connection.check("127.0.0.1:9")
 
 
 def test_b29_more_than_the_cluster_has() -> None:
@@ -289,9 +289,9 @@ def test_b29_more_than_the_cluster_has() -> None:
 def test_b30_a_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ray writes a token to ~/.ray unless the environment has one."""
     monkeypatch.setenv("HOME", "/proc/nowhere")
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", *cluster.ENVIRONMENT):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", *connection.ENVIRONMENT):
         monkeypatch.delenv(name, raising=False)
-    cluster.configure(None)
+    connection.configure(None)
     assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
     assert os.environ["RAY_AUTH_MODE"] == "token"
 
@@ -303,8 +303,21 @@ def test_b31_another_version_of_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("Version mismatch: The cluster was started with: Ray: 2.40.0")
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(InvalidInput, match="cannot use the cluster: Version mismatch"), cluster.connected("auto"):
+    with pytest.raises(InvalidInput, match="cannot use the cluster: Version mismatch"), connection.connected("auto"):
         pass
+
+
+def test_ray_that_does_not_start_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**options: object) -> None:
+        raise RuntimeError("Failed to start GCS")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(connection.tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(InvalidInput, match="Failed to start GCS; --local runs without it"), connection.connected(None):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_b32_nothing_to_look_at(refused: Refused, tmp_path: Path) -> None:

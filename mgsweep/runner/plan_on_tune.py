@@ -1,7 +1,7 @@
 """The plan on Ray Tune. Tune executes, mgsweep decides: it is handed one ready attempt after the other.
 
 Tune's own state, loggers, retries and checkpoints stay unused: the store is the truth, a new run is plan minus done.
-Import this after `cluster.configure`: Ray reads its environment when it is imported.
+Import this after `connection.configure`: Ray reads its environment when it is imported.
 """
 
 from __future__ import annotations

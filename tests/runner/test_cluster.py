@@ -20,7 +20,7 @@ from replay import plan
 from mgsweep import runner
 from mgsweep.errors import InvalidInput
 from mgsweep.plan import Plan, load
-from mgsweep.runner import Places, cluster
+from mgsweep.runner import Places, cluster, connection
 from mgsweep.store import Store
 
 COMMAND = [sys.executable, "-m", "mgsweep"]
@@ -144,18 +144,29 @@ def test_b29_a_private_cluster_without_room(sweep: Path, tmp_path: Path) -> None
     assert not (tmp_path / "ray").exists()
 
 
+CONNECT = """
+from mgsweep.runner import connection
+
+connection.configure(None)
+with connection.connected(None) as nodes:
+    import ray
+
+    print(int(nodes[0]["CPU"]), ray.get_runtime_context().gcs_address)
+"""
+
+
 def test_f47_a_foreign_cluster_is_not_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even where the environment leads to it, which is where Ray goes that is not told where."""
     with socket.create_server(("127.0.0.1", 0)) as foreign:
         foreign.settimeout(0)
         address = f"127.0.0.1:{foreign.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", address)
-        cluster.configure(None)
-        with cluster.connected(None) as nodes:
-            import ray
-
-            assert nodes[0]["CPU"] > 0
-            assert ray.get_runtime_context().gcs_address != address
+        # In a process of its own: Ray reads its environment when it is imported, which another test may have done.
+        done = subprocess.run([sys.executable, "-c", CONNECT], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        cpus, joined = done.stdout.split()
+        assert int(cpus) > 0
+        assert joined != address
         with pytest.raises(BlockingIOError):
             foreign.accept()
 
@@ -166,7 +177,7 @@ def test_a_cluster_on_the_network_without_a_token_is_refused(
 ) -> None:
     """Before anybody is called there; with a token, or at the user's word, that is what happens next."""
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
-    monkeypatch.setattr(cluster.socket, "create_connection", _nobody)
+    monkeypatch.setattr(connection.socket, "create_connection", _nobody)
     planned = plan(1)
     with pytest.raises(InvalidInput, match="or say --insecure"):
         _run(planned, tmp_path, address)

@@ -13,8 +13,8 @@ DRIVER = """
 import json, sys, threading, time
 from pathlib import Path
 
-from mgsweep.runner import cluster
-cluster.configure("given")
+from mgsweep.runner import cluster, connection
+connection.configure("given")
 import ray
 from ray.cluster_utils import Cluster
 ray._private.utils.set_sigterm_handler = lambda handler: None  # nodes are added by a thread, which cannot set one

@@ -77,8 +77,8 @@ def _name(pid: int) -> str:
 PLAIN = """
 import os, sys, time
 from pathlib import Path
-from mgsweep.runner import cluster
-cluster.configure(None)
+from mgsweep.runner import connection
+connection.configure(None)
 del os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"], os.environ["TUNE_GLOBAL_CHECKPOINT_S"]
 from ray import tune
 
@@ -93,7 +93,7 @@ def train(config):
             log.flush()
             os.fsync(log.fileno())
 
-with cluster.connected(None):
+with connection.connected(None):
     space = {"x": tune.grid_search(list(range(trials)))}
     where = str(folder / "plain")
     if tune.Tuner.can_restore(where):
