@@ -161,7 +161,8 @@ def test_f47_a_foreign_cluster_is_not_called(monkeypatch: pytest.MonkeyPatch) ->
         foreign.settimeout(0)
         address = f"127.0.0.1:{foreign.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", address)
-        # In a process of its own: Ray reads its environment when it is imported, which another test may have done.
+        for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+            monkeypatch.delenv(name)
         done = subprocess.run([sys.executable, "-c", CONNECT], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         cpus, joined = done.stdout.split()
