@@ -50,7 +50,7 @@ def test_tables_fit_a_paper(paper: str, tmp_path: Path) -> None:
     assert ill_fitting(said) == []
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("seeds", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_thirty_settings_and_eighty_classes_fit_a_paper(seeds: int, tmp_path: Path) -> None:
     frame = crowded(seeds)
     saved = [
