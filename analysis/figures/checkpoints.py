@@ -43,13 +43,15 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
         at_own_probe(measurements(frame, guided=True, how="left", columns=TOLD, metrics=("f1", "epg", "iou")))
     )
     points = points.reindex(columns=[name for name in columns if name not in ("metric", "on_front")])
+    points = beside_baselines(points, frame, ["f1_val"])
     return pd.concat([_with_front(points, frame, metric) for metric in ("epg", "iou")], ignore_index=True)
 
 
 def _with_front(points: pd.DataFrame, frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     key = ["id", "epoch"]
     members = at_own_probe(fronts(frame, ("f1", metric)))[key]
-    points = beside_baselines(points, frame, ["f1_val", f"{metric}_val"])
+    known = points[f"{metric}_val"].notna()
+    points = points if known.all() else points[known]
     chosen = points[key].reset_index().merge(members, on=key)["index"]
     return points[[name for name in PLOTTED if name in points]].assign(
         metric=metric, on_front=points.index.isin(chosen)
