@@ -15,14 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import optuna
+from matplotlib.figure import Figure
 from search_pickers import InOrder, OptunaAlone, OptunaSearchOfTune, Ours, Picker
 from search_replays import Walk, at, replay, until
 from search_tables import Table, table
 
+from analysis.figures import style
 from mgsweep.plan.schema import EarlyStop
 
 SHARES = (0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 STOPS = {"voc": [5, 10, 20], "shapes": [1, 2, 4]}
+TITLES = {"voc": "VOC 2007", "shapes": "Shapes"}
 
 
 def interval(values: list[float]) -> tuple[float, float, float]:
@@ -79,27 +82,35 @@ def stopping(name: str, seeds: int) -> None:
             print(f"early stop alone, {what}: saves {saved:.1%}, loses {lost[0]:.1%} (90 % of seeds <= {lost[1]:.1%})")
 
 
-def picture(walks: dict[str, dict[str, list[Walk]]], file: Path) -> None:
-    from matplotlib.figure import Figure
+LOOKS = {
+    "grid": ("a grid in random order", "0.45", ":"),
+    "random": ("random", "#E69F00", "-"),
+    "nsga2": ("NSGA-II", "#009E73", "-"),
+    "tpe": ("TPE", "#0072B2", "-"),
+    "tpe + halving": ("TPE with early stop", "#D55E00", "-"),
+    "Tune's OptunaSearch": ("Tune's OptunaSearch", "#CC79A7", "--"),
+    "Optuna alone": ("Optuna alone", "0.2", "-."),
+}
 
-    looks = {
-        "grid": ("0.45", ":"), "random": ("#E69F00", "-"), "nsga2": ("#009E73", "-"), "tpe": ("#0072B2", "-"),
-        "tpe + halving": ("#D55E00", "-"), "Tune's OptunaSearch": ("#CC79A7", "--"), "Optuna alone": ("0.2", "-."),
-    }  # fmt: skip
+
+@style.paper()
+def picture(walks: dict[str, dict[str, list[Walk]]], file: Path) -> None:
+    entries = [(said, {"color": color, "linestyle": line}) for said, color, line in LOOKS.values()]
     figure = Figure(figsize=(6.9, 2.9), layout="constrained", dpi=200)
     for axes, (name, own) in zip(figure.subplots(1, len(walks), squeeze=False)[0], walks.items(), strict=True):
-        epochs, shares = table(name).epochs, np.linspace(0, 1, 201)
-        for label, (color, line) in looks.items():
-            reached = np.array([[at(walk, share, epochs) for share in shares] for walk in own[label]])
+        known, shares = table(name), np.linspace(0, 1, 201)
+        for method, (_, color, line) in LOOKS.items():
+            reached = np.array([[at(walk, share, known.epochs) for share in shares] for walk in own[method]])
             low, middle, high = (100 * np.percentile(reached, q, axis=0) for q in (25, 50, 75))
-            axes.plot(100 * shares, middle, line, color=color, label=label, linewidth=1.2)
-            if label in ("random", "tpe + halving"):
+            axes.plot(100 * shares, middle, line, color=color)
+            if method in ("random", "tpe + halving"):
                 axes.fill_between(100 * shares, low, high, color=color, alpha=0.15, linewidth=0)
         axes.axhline(95, color="0.6", linewidth=0.6, linestyle=":")
-        axes.set(xlim=(0, 100), ylim=(50, 100.5), xlabel="epochs spent (% of the grid)", title=name)
+        axes.set(xlim=(0, 100), ylim=(50, 100.5), xlabel="epochs spent (% of the grid)")
+        axes.set_title(f"{TITLES[name]}: {len(known.trials)} trials")
         axes.grid(color="0.92", linewidth=0.5)
     figure.axes[0].set_ylabel("hypervolume (% of the grid)")
-    figure.axes[-1].legend(fontsize=7, loc="lower right", frameon=False)
+    style.legend(figure, entries)
     figure.savefig(file)
 
 

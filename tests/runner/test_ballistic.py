@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from ballistic import _name, kill_until_done
+from ballistic import kill_until_done, name_of
 from chaos import Chaos, processes_of
 
 pytestmark = pytest.mark.slow
+
+
+def kill(what: str, driver: subprocess.Popen[str]) -> None:
+    """Those of a driver's processes whose command line has this in it."""
+    for pid in processes_of(driver.pid):
+        if what in name_of(pid):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.timeout(1500)
@@ -23,9 +31,7 @@ def test_f10_the_head_of_the_cluster_is_killed(tmp_path: Path) -> None:
     chaos = Chaos(tmp_path, epochs=4, delay=0.3)
     with chaos.begun() as process:
         chaos.wait_for(2)
-        for pid in processes_of(process.pid):
-            if "gcs_server" in _name(pid):
-                os.kill(pid, signal.SIGKILL)
+        kill("gcs_server", process)
         process.wait(timeout=120)
         assert process.returncode != 0
     chaos.delay = 0
@@ -37,9 +43,7 @@ def test_f10_the_raylet_of_the_driver_is_killed(tmp_path: Path) -> None:
     chaos = Chaos(tmp_path, epochs=4, delay=0.3)
     with chaos.begun() as process:
         chaos.wait_for(2)
-        for pid in processes_of(process.pid):
-            if "/raylet " in _name(pid):
-                os.kill(pid, signal.SIGKILL)
+        kill("/raylet ", process)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 75, output
     assert "Ray has died on this machine; the same command goes on from where it was" in output

@@ -55,7 +55,7 @@ KINDS = ("worker", "driver", "worker", "raylet")
 
 def _kill_one(driver: int, kind: str, chance: random.Random) -> str:
     """Kill a worker, the raylet or the driver (then with all that belongs to it, as a machine that goes down)."""
-    names = {pid: _name(pid) for pid in processes_of(driver)}
+    names = {pid: name_of(pid) for pid in processes_of(driver)}
     workers = [pid for pid, name in names.items() if "ResourceTrainable" in name]
     raylets = [pid for pid, name in names.items() if name.startswith("raylet") or "/raylet/raylet" in name]
     targets = {"worker": workers, "raylet": raylets}.get(kind, [])
@@ -68,7 +68,7 @@ def _kill_one(driver: int, kind: str, chance: random.Random) -> str:
     return kind
 
 
-def _name(pid: int) -> str:
+def name_of(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
     return ""
