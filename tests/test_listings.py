@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from mgsweep.best import best_epoch
 from mgsweep.cli import app
 from mgsweep.errors import InvalidInput
-from mgsweep.listings import one
 from mgsweep.listings.plot import curve
 from mgsweep.listings.trials import COLUMNS, by_trial, choose
 from mgsweep.runner.retry import ANSWERS
@@ -167,16 +167,20 @@ def test_status_groups_failures_by_cause(store: Store) -> None:
     assert row["failed_by"] == {"bug": 1, "memory": 1}
 
 
-def test_of_equal_scores_the_epoch_with_the_better_epg_stands_for_a_trial(store: Store) -> None:
-    """Which is the lower where it is guided outside of the boxes, in `trials` as in `show`."""
-    for region, best in (("outside", 1), ("inside", 4)):
-        trial = Trial.from_row(DONE.to_row() | {"lambda_loc": 9.0, "guidance_region": region})
-        made = [row | {"f1": 0.5, "epg": row["epoch"] / 10} for row in rows(trial, 4) if row["split"] == "val"]
-        store.plan([trial])
-        store.commit(trial.id, made)
-        (found,) = (row for row in by_trial(store) if row["id"] == trial.id)
-        assert (found["best_epoch"], found["epg"]) == (best, best / 10)
-        assert {row["epoch"] for row in one._telling(store.rows(trial.id))} == {best, 4}
+def test_the_best_epoch_is_the_one_that_children_start_from(store: Store) -> None:
+    """By accuracy where there is one, else by F1, of equals the earliest: in `trials` as in `show`."""
+    trial = Trial.from_row(DONE.to_row() | {"lambda_loc": 9.0})
+    made = [row | {"f1": 0.5, "epg": row["epoch"] / 10} for row in rows(trial, 4) if row["split"] == "val"]
+    for number, accuracies in enumerate(([None] * 4, [0.6, 0.9, 0.9, 0.7])):
+        one = Trial.from_row(trial.to_row() | {"seed": number})
+        told = [row | {"id": one.id, "seed": number, "accuracy": accuracies[row["epoch"] - 1]} for row in made]
+        store.plan([one])
+        store.commit(one.id, told)
+        (found,) = (row for row in by_trial(store) if row["id"] == one.id)
+        best = best_epoch(told)
+        assert (best, found["best_epoch"], found["epg"]) == ((1, 2)[number], best, best / 10)
+        shown = mgsweep("show", one.id, "--store", str(store.path.parent)).split("Best on validation")[1]
+        assert [line.split()[0] for line in shown.splitlines() if " val " in line] == [str(best), "4"]
 
 
 def test_trials_as_data(store: Store) -> None:

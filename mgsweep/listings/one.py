@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mgsweep.best import best_epoch
 from mgsweep.errors import InvalidInput
 from mgsweep.labels import label, shared
 from mgsweep.listings.plot import curve
 from mgsweep.listings.sweeps import first_line, sweeps
-from mgsweep.listings.trials import reached_epg
 from mgsweep.screen import console, percent, show
 from mgsweep.store import Store
 from mgsweep.store.states import look
@@ -86,10 +86,10 @@ def _curves(trial: Trial, rows: list[Cells]) -> Iterator[str]:
 
 
 def _telling(rows: list[Cells]) -> list[Cells]:
-    """The rows of the epoch with the best validation F1, of the last one, and those of the test split."""
-    validated = [row for row in rows if row["split"] == "val" and row["f1"] is not None]
-    best = max(validated, key=lambda row: (row["f1"], reached_epg(row)), default=rows[-1])["epoch"]
+    """The rows of the epoch with the best validation score, of the last one, and those of the test split."""
     last = max(row["epoch"] for row in rows)
+    validated = [row for row in rows if row["split"] == "val" and row["f1"] is not None]
+    best = best_epoch(validated) if validated else last
     return [row for row in rows if row["epoch"] in (best, last) or row["split"] == "test"]
 
 

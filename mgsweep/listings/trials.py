@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from mgsweep.best import score
 from mgsweep.errors import InvalidInput, did_you_mean
 from mgsweep.labels import label, shared
 from mgsweep.plan.arguments import check_words, said
@@ -33,10 +34,8 @@ ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 def by_trial(store: Store) -> list[Cells]:
     """One row for each planned trial, as data: state, configuration, progress, and the scores of its best epoch.
 
-    The best epoch is the one with the highest accuracy on validation if there is one, else the highest F1, of equal
-    ones the higher EPG (the lower, if guided outside of the boxes); attribution scores are of the trial's own probe
-    there. Shares in [0, 1], seconds; None where
-    there is nothing to tell.
+    The best epoch is the one that children start from (`mgsweep.best`); attribution scores are of the trial's own
+    probe there. Shares in [0, 1], seconds; None where there is nothing to tell.
     """
     seen, attempts = look(store), store.attempts()
     best, taken = _best(store), {row["id"]: row["seconds"] for row in store.timings()}
@@ -63,7 +62,7 @@ def by_trial(store: Store) -> list[Cells]:
 
 
 _MEASURED = (
-    "id", "split", "epoch", "probe_attribution", "probe_depth", "attribution", "depth", "guidance_region", *SCORES,
+    "id", "split", "epoch", "probe_attribution", "probe_depth", "attribution", "depth", *SCORES,
 )  # fmt: skip
 
 
@@ -78,15 +77,11 @@ def _best(store: Store) -> dict[str, Cells]:
     return best
 
 
-def _rank(row: Cells) -> tuple[float, float, bool, float]:
+def _rank(row: Cells) -> tuple[float, int, bool]:
+    """The highest score, of equal ones the earliest epoch; of its rows that of the trial's own probe."""
     own = (row["probe_attribution"], row["probe_depth"]) == (row["attribution"], row["depth"])
-    f1 = row["f1"] if row["f1"] is not None else -1.0
-    return (row["accuracy"] or 0.0, f1, own, reached_epg(row))
-
-
-def reached_epg(row: Cells) -> float:
-    """EPG, the larger the better: its sign is turned in a trial that is guided outside of the boxes."""
-    return (row["epg"] or 0.0) * (-1 if row["guidance_region"] == "outside" else 1)
+    reached = score(row)
+    return (-1.0 if reached is None else reached, -row["epoch"], own)
 
 
 def choose(rows: Iterable[Cells], filters: Iterable[str], sort: str | None, columns: str | None) -> list[Cells]:
