@@ -1,6 +1,7 @@
 """What the weight of the guidance loss does: EPG and F1 against lambda, a line for each loss and seed.
 
-A line joins trials that differ in lambda alone: where the learning rate or the like was varied, there is one for each.
+A line joins trials that differ in lambda alone: where the learning rate or the like was varied, of these trials or of
+the baselines they start from, there is one for each.
 Every trial shows the test values of its best epoch by validation F1, as one would choose without knowing the fronts.
 """
 
@@ -10,11 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import names, style, trajectories
-from analysis.figures.points import SETTING, beside_baselines, losses, subject, usual
+from analysis.figures.points import SETTING, beside_baselines, losses, settings_of_baselines, subject, usual
 from analysis.selection import TUNED, at_own_probe, measurements, tuned
 
 PAGE = trajectories.PAGE
 METRICS = ("epg", "f1")
+STARTED_FROM = "baseline"
 PLOTTED = [*SETTING, "loss", "seed", "id", "lambda_loc", "epoch", *METRICS, "f1_val"]
 
 
@@ -25,22 +27,24 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
         frame: `Store.frame()`.
 
     Returns:
-        PLOTTED and the keys of `selection.tuned`: one row for each baseline and each guided trial; empty if no guided
-        trial has both metrics on test.
+        PLOTTED, the keys of `selection.tuned` and, where baselines were tuned, STARTED_FROM: one row for each baseline
+        and each guided trial; empty if no guided trial has both metrics on test.
     """
     kept = usual(at_own_probe(measurements(frame, guided=True, how="inner"))).dropna(
         subset=["lambda_loc", *METRICS, "f1_val"]
     )
     best_first = kept.sort_values(["f1_val", "epoch"], ascending=[False, True])
     best = best_first.groupby("id").head(1).sort_index()
-    return beside_baselines(best, frame, METRICS)[[*PLOTTED, *tuned(frame)]]
+    best[STARTED_FROM] = settings_of_baselines(frame, best)
+    others = [*tuned(frame), *([STARTED_FROM] if best[STARTED_FROM].any() else [])]
+    return beside_baselines(best, frame, METRICS)[[*PLOTTED, *others]]
 
 
 @style.paper()
 def draw(data: pd.DataFrame) -> Figure:
     """Draw the models measured at one depth of one data set."""
     marks = style.marks(losses(data))
-    others = [key for key in TUNED[1:] if key in data]
+    others = [key for key in (*TUNED[1:], STARTED_FROM) if key in data]
     start = f"{subject(data, PAGE)}: test results of each trial's best epoch by validation F1."
     if others:
         start += f" A line joins trials of the same {' and '.join(map(names.label, others))}."

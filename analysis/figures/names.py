@@ -70,12 +70,15 @@ OWN_DATA = re.compile(r"(?P<name>.+)_[0-9a-f]{12}")
 
 
 def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with own data named as their user does, where no other data set in it would have the same name."""
+    """The frame with own data named as their user does, where nothing else would have the same name.
+
+    Neither another data set of the frame, nor what LABELS spell: the user's own `voc2007` is not VOC 2007.
+    """
     column = frame["dataset"]
     stored = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
     short = {name: found["name"] if (found := OWN_DATA.fullmatch(name)) else name for name in stored}
     times = Counter(short.values())
-    short = {name: new for name, new in short.items() if new != name and times[new] == 1}
+    short = {name: new for name, new in short.items() if new != name and times[new] == 1 and new not in LABELS}
     if not short:
         return frame
     renamed = column.cat.rename_categories(short) if hasattr(column, "cat") else column.replace(short)

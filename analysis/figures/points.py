@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import names
-from analysis.selection import PROBE, kin, tuned_baselines
+from analysis.selection import PROBE, TUNED, kin, tuned_baselines
 from mgsweep.trial import Trial
 
 # Fewer, larger or other annotations are other experiments, with figures of their own.
@@ -52,6 +52,17 @@ def beside_baselines(points: pd.DataFrame, frame: pd.DataFrame, metrics: Sequenc
     place = ["dataset", "model", "backbone", *PROBE]
     starts = starts.merge(points[place].drop_duplicates(), on=place)
     return pd.concat([starts.reindex(columns=points.columns), points], ignore_index=True)
+
+
+def settings_of_baselines(frame: pd.DataFrame, points: pd.DataFrame) -> pd.Series[str]:
+    """How the baseline was trained that each point started from, as far as those of its kin differ in it; or empty."""
+    starts = frame[frame["loss"] == "none"].reindex(columns=["id", *TUNED]).drop_duplicates("id")
+    several = starts.groupby(kin(frame, starts["id"]).to_numpy())[[*TUNED]].nunique().gt(1).any()
+    said = {
+        one["id"]: ", ".join(f"{names.label(key)} {one[key]:g}" for key in TUNED if several[key])
+        for one in starts.to_dict("records")
+    }
+    return points["parent"].map(said).fillna("").astype("str")
 
 
 def losses(data: pd.DataFrame) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from analysis.figures import names
-from analysis.figures.points import COLUMN, title
+from analysis.figures.points import COLUMN, settings_of_baselines, title
 from analysis.intervals import summaries
 from analysis.selection import PROBE, TUNED, at_own_probe, measurements, tuned_baselines
 from analysis.tables import rows
@@ -33,7 +33,7 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
     starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])
     starts = starts.merge(guided[["dataset", *PAGE]].drop_duplicates(), on=["dataset", *PAGE])
     points = rows.in_order(pd.concat([starts, guided], ignore_index=True))
-    points = points.assign(variant=_variants(points))
+    points = points.assign(variant=_variants(points) + _starts(frame, points))
     found = summaries(points, [*PAGE, "loss", "variant", "bbox_fraction", "dataset"], [*METRICS])
     return found.assign(measure=found["dataset"] + " " + found["measure"])
 
@@ -54,6 +54,12 @@ def _variants(points: pd.DataFrame) -> pd.Series[str]:
         several = guided & (points.groupby("loss")[key].transform("nunique") > 1)
         labels += points[key].map(f", {names.label(key)} {{:g}}".format).astype("str").where(several, "")
     return labels
+
+
+def _starts(frame: pd.DataFrame, points: pd.DataFrame) -> pd.Series[str]:
+    """How their baselines were trained, where these were tuned: other baselines are no further seeds."""
+    said = settings_of_baselines(frame, points)
+    return (", baseline's " + said).where(said != "", "")
 
 
 def head(page: pd.DataFrame) -> Mapping[str, str]:

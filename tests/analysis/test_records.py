@@ -114,6 +114,8 @@ def test_own_data_have_the_name_their_user_gave_where_no_other_has_it(text: str)
     assert plain(frame)["dataset"].tolist() == ["voc2007", "pets", "my_pets", "pets"]
     several = pd.DataFrame({"dataset": [*OWN, "my_pets"]}).astype(text)
     assert plain(several)["dataset"].tolist() == [*OWN, "my_pets"]  # as `my_pets` itself is there
+    named = pd.DataFrame({"dataset": ["voc2007_0123456789ab", "none_0123456789ab"]})
+    assert plain(named).equals(named), "a user's `voc2007` is not VOC 2007, with its published points"
 
 
 def test_figures_and_the_report_read_own_data_by_their_name(tmp_path: Path) -> None:

@@ -83,6 +83,33 @@ def test_groups_tell_what_they_do_not_choose_between() -> None:
     assert set(data["seeds"]) == {2}
 
 
+def longer(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same trials once more, from baselines that were trained longer."""
+    ids = dict(zip(frame["id"], "long-" + frame["id"], strict=True))
+    again = frame.assign(id=frame["id"].map(ids), parent=frame["parent"].map(ids))
+    again["epochs"] = again["epochs"].mask(again["loss"] == "none", 300)
+    return pd.concat([frame, again], ignore_index=True)
+
+
+def test_another_baseline_is_no_further_seed_of_groups() -> None:
+    data = TABLES["groups"].load().data(longer(grouped()))
+    energy = data[(data["loss"] == "energy") & data["measure"].str.endswith("worst_group_accuracy")]
+    assert set(energy["seeds"]) == {2}
+    told = {variant.partition(", ")[2] for variant in energy["variant"]}
+    assert told == {"baseline's number of epochs 50", "baseline's number of epochs 300"}
+    assert set(data.loc[data["loss"] == "none", "seeds"]) == {2}
+
+
+def test_a_line_of_lambdas_joins_trials_of_one_baseline() -> None:
+    frame = small().query("id == 'base' or (depth == 'input' and bbox_fraction == 1 and bbox_dilation == 0)")
+    data = lambdas.data(longer(frame))
+    figure = lambdas.draw(data[data["depth"] == "input"])
+    lines = [line for line in figure.axes[0].lines if line.get_linestyle() == "-"]
+    assert [list(line.get_xdata()) for line in lines] == [list(LAMBDAS[:2])] * 4  # of two losses and two baselines
+    assert "A line joins trials of the same baseline." in " ".join(figure.get_supxlabel().split())
+    assert lambdas.STARTED_FROM not in lambdas.data(small())
+
+
 def test_groups_hide_a_share_of_boxes_only_if_all_have_it_and_then_say_it() -> None:
     module, frame = TABLES["groups"].load(), grouped()
     assert " Guided with 1 % of the images with boxes." in module.caption(module.data(frame))
