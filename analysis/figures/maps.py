@@ -16,15 +16,17 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from analysis.figures import looks, names, style
-from analysis.figures.points import ANNOTATION, SETTING, chosen_over, subject, usual
-from analysis.selection import PROBE
+from analysis.figures.points import SETTING, chosen_over, subject, usual
+from analysis.selection import PROBE, kin
+from mgsweep.trial import CONFIG
 
 F1_LOSS = 0.02
 PICTURE = ("image", "class", "boxes", "pixels", "map", "side")
 PLOTTED = [*SETTING, "loss", "bbox_dilation", "column", "id", "seed", "lambda_loc", "epoch", "f1_val", "epg_val"]
 SHOWN = (
-    "Epochs with the highest validation EPG at no more than 2 points of F1 below the baseline, over all λ and seeds. "
-    "Under each map its EPG. Red speaks for the class, blue against it, relative to the map's own 99.5 % quantile."
+    "The baseline at its best validation F1; the others at the highest validation EPG at no more than 2 points of F1 "
+    "below it, over all λ and seeds. Under each map its EPG. Red speaks for the class, blue against it, relative to the "
+    "map's own 99.5 % quantile."
 )
 COLORS = "RdBu_r"
 COARSE = 56
@@ -44,7 +46,7 @@ def data(frame: pd.DataFrame, key: str, but: Sequence[str] = ()) -> pd.DataFrame
         PLOTTED, the picture's columns, `epg` of its map and the `probability` of its class; empty without guided trials
         or files that hold what they should.
     """
-    needed = {*SETTING, *ANNOTATION, *PROBE, *PICTURE, *PLOTTED, "parent", "epg", "probability"} - {"column"}
+    needed = {*CONFIG, *PROBE, *PICTURE, *PLOTTED, "epg", "probability"} - {"column"}
     frame = frame.reindex(columns=sorted(needed)).astype(
         dict.fromkeys(["id", "parent", *SETTING, "loss", *PROBE], "str")
     )
@@ -52,11 +54,13 @@ def data(frame: pd.DataFrame, key: str, but: Sequence[str] = ()) -> pd.DataFrame
     frame = frame[np.array(whole, dtype=bool)].drop_duplicates(
         ["id", "epoch", "image", "probe_attribution", "probe_depth"]
     )
+    # Of baselines that were tuned, too, the best one is shown and compared with.
+    frame = frame.assign(kin=kin(frame, frame["parent"].where(frame["loss"] != "none", frame["id"])))
     guided = usual(frame[frame["loss"] != "none"], but)
     guided = guided[(guided["probe_attribution"] == guided["attribution"]) & (guided["probe_depth"] == guided["depth"])]
     starts = frame[frame["loss"] == "none"]
     starts = starts.assign(attribution=starts["probe_attribution"], depth=starts["probe_depth"])
-    starts = starts[starts["id"].isin(guided["parent"].unique())].merge(
+    starts = starts[starts["kin"].isin(guided["kin"].unique())].merge(
         guided[[*SETTING]].drop_duplicates(), on=[*SETTING]
     )
     chosen = pd.concat([_chosen(starts, starts, "loss"), _chosen(guided, starts, key)], ignore_index=True)
@@ -88,11 +92,11 @@ def photo(pixels: bytes) -> NDArray[np.uint8]:
 
 def _chosen(rows: pd.DataFrame, starts: pd.DataFrame, key: str) -> pd.DataFrame:
     """The pictures of one trial and epoch for each setting, loss and value of `key`: see SHOWN."""
-    f1 = starts.drop_duplicates("id").set_index("id")["f1_val"]
     epochs = rows.drop_duplicates(["id", "epoch", *SETTING])
-    needed = epochs["parent"].fillna(epochs["id"]).map(f1).astype("float64") - F1_LOSS
+    needed = epochs["kin"].map(starts.groupby("kin")["f1_val"].max()).astype("float64") - F1_LOSS
     good = ~(epochs["f1_val"] < needed)
-    ranked = epochs.assign(good=good, value=epochs["epg_val"].where(good, epochs["f1_val"]).fillna(0))
+    by_epg = good & (epochs["loss"] != "none")
+    ranked = epochs.assign(good=good, value=epochs["epg_val"].where(by_epg, epochs["f1_val"]).fillna(0))
     ranked = ranked.sort_values(
         ["good", "value", "lambda_loc", "epoch", "id"], ascending=[False, False, True, True, True]
     )
