@@ -25,8 +25,8 @@ PICTURE = ("image", "class", "boxes", "pixels", "map", "side")
 PLOTTED = [*SETTING, "loss", "bbox_dilation", "column", "id", "seed", "lambda_loc", "epoch", "f1_val", "epg_val"]
 SHOWN = (
     "The baseline at its best validation F1; the others at the highest validation EPG at no more than 2 points of F1 "
-    "below it, over all λ and seeds. Under each map its EPG. Red speaks for the class, blue against it, relative to the "
-    "map's own 99.5 % quantile."
+    "below it, over all λ and seeds. Under each map its EPG. Red speaks for the class, blue against it, relative to "
+    "the map's own 99.5 % quantile."
 )
 COLORS = "RdBu_r"
 COARSE = 56
