@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures import names, style, trajectories
 from analysis.figures.points import SETTING, beside_baselines, losses, settings_of_baselines, subject, usual
-from analysis.selection import TUNED, at_own_probe, measurements, tuned
+from analysis.selection import TUNED, at_own_probe, measurements, score, tuned
 
 PAGE = trajectories.PAGE
 METRICS = ("epg", "f1")
@@ -33,7 +33,7 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
     kept = usual(at_own_probe(measurements(frame, guided=True, how="inner"))).dropna(
         subset=["lambda_loc", *METRICS, "f1_val"]
     )
-    best_first = kept.sort_values(["f1_val", "epoch"], ascending=[False, True])
+    best_first = kept.assign(reached=score(kept)).sort_values(["reached", "epoch"], ascending=[False, True])
     best = best_first.groupby("id").head(1).sort_index()
     best[STARTED_FROM] = settings_of_baselines(frame, best)
     others = [*tuned(frame), *([STARTED_FROM] if best[STARTED_FROM].any() else [])]

@@ -79,7 +79,8 @@ import pandas as pd
 frame = pd.read_parquet("{name}.parquet")
 own = frame[(frame.probe_attribution == frame.attribution) & (frame.probe_depth == frame.depth)]
 val, test = (own[own.split == split].set_index(["id", "epoch"]) for split in ("val", "test"))
-best = val[val.index.isin(test.index)].f1.groupby("id").idxmax()  # chosen on validation
+score = val.accuracy.fillna(val.f1)  # chosen on validation
+best = score[val.index.isin(test.index)].groupby("id").idxmax()
 test.loc[best, ["model", "loss", "lambda_loc", "f1", "epg"]]
 ```
 
