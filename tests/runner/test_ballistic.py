@@ -60,7 +60,7 @@ LATE = (
     "CoreWorkerService.grpc_server.PushTask",
     "CoreWorkerService.grpc_client.PushTask.OnReplyReceived",
 )
-"""By what Ray reserves room, starts actors, calls them and hears from them. With all events of its servers held up (`*`)
+"""By what Ray reserves room, starts actors, calls them and hears from them. Of all events of its servers (`*`) held up,
 Ray 2.60 sooner or later fails a check of its own."""
 
 
