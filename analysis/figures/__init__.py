@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from analysis import outputs, published
 from analysis.figures.looks import Look, using
 from analysis.outputs import NothingToDraw
-from analysis.selection import tuned
+from analysis.selection import guided_trials
 from mgsweep.registry import Registry
 
 if TYPE_CHECKING:
@@ -212,11 +212,10 @@ def save(
         raise line.lacking("figure", frame)
     if reference and line.published:
         data = published.beside(data)
-    data.attrs["tuned"] = tuned(frame)  # what was chosen on validation, for the notes
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = (
         path
-        for stem, page in outputs.pages(name, figure.PAGE, data)
+        for stem, page in outputs.pages(name, figure.PAGE, data, guided_trials(frame))
         for path in _write(figure.draw(page), page, Path(folder, stem))
     )
     with using(look):

@@ -85,7 +85,7 @@ def subject(data: pd.DataFrame, page: Sequence[str]) -> str:
 
 
 def chosen_over(data: pd.DataFrame) -> Iterator[str]:
-    """A note on what validation chose, if it was more than lambda and the epoch: `tuned` in `attrs`, see `save`."""
+    """A note on what validation chose, if it was more than lambda and the epoch: see `outputs.pages`."""
     if keys := data.attrs.get("tuned"):
         yield f"Chosen on validation over λ, {', '.join(map(names.label, keys))} and epoch."
 
