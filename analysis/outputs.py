@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from analysis.selection import CELL, tuned
 from mgsweep.errors import MgsweepError
 from mgsweep.registry import Component
 
@@ -50,14 +51,27 @@ class Line(Component):
         return NothingToDraw(f"{kind} {self.name!r}: nothing to draw: needs {self.needs}; {trials} trials have none")
 
 
-def pages(name: str, keys: Sequence[str], data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """A stem and the rows of each page, named by those of its keys that differ between pages."""
+def pages(
+    name: str, keys: Sequence[str], data: pd.DataFrame, trials: pd.DataFrame
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """A stem and the rows of each page, named by those of its keys that differ between pages.
+
+    Of `trials`, rows of `selection.guided_trials`, the page's `attrs` hold what was `tuned`, for its notes or caption.
+    """
     differing = [key for key in keys if data[key].nunique() > 1]
     # Where a page's rows are: to go through the groups themselves would copy all rows into their order first.
     groups: dict[Any, Any] = data.groupby([*keys]).indices
     for _, places in sorted(groups.items()):
         page = data.take(places)
+        page.attrs["tuned"] = tuned(_competing(trials, page))
         yield stem("-".join([name, *(str(page[key].iloc[0]) for key in differing)])), page
+
+
+def _competing(trials: pd.DataFrame, page: pd.DataFrame) -> pd.DataFrame:
+    """The trials that a page was chosen from: of the cells of those it shows, or of all it tells of them."""
+    shown = trials[trials["id"].isin(page["id"].unique())] if "id" in page else page
+    cells = shown[[key for key in CELL if key in shown]].drop_duplicates()
+    return trials.merge(cells, on=[*cells])
 
 
 def stem(text: str) -> str:

@@ -200,13 +200,21 @@ def kin(frame: pd.DataFrame, ids: pd.Series[str]) -> pd.Series[str]:
     return pd.Series([first.get(name, name) for name in ids], ids.index, dtype="str")
 
 
-def tuned(frame: pd.DataFrame) -> tuple[str, ...]:
-    """What else than lambda was chosen on validation: the keys of TUNED in which guided trials of a cell differ."""
+def guided_trials(frame: pd.DataFrame) -> pd.DataFrame:
+    """Of every guided trial one row: `id`, CELL, whose `parent` is its `kin`, and TUNED."""
     guided = np.flatnonzero(_column(frame, "loss") != "none")
     guided = guided[~_taken(frame, ["id"], guided).duplicated()]
-    trials = _taken(frame, [*CELL, *TUNED], guided)
-    trials["parent"] = kin(frame, trials["parent"])
-    several = trials.groupby([*CELL], dropna=False)[[*TUNED]].nunique().gt(1).any()
+    trials = _taken(frame, ["id", *CELL, *TUNED], guided)
+    return trials.assign(parent=kin(frame, trials["parent"]))
+
+
+def tuned(frame: pd.DataFrame) -> tuple[str, ...]:
+    """What else than lambda was chosen on validation: the keys of TUNED in which guided trials of a cell differ.
+
+    Args:
+        frame: `Store.frame()`, or rows of `guided_trials`.
+    """
+    several = guided_trials(frame).groupby([*CELL], dropna=False)[[*TUNED]].nunique().gt(1).any()
     return tuple(key for key in TUNED[1:] if several[key])
 
 

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+import pandas as pd
+
 from analysis import outputs, published
 from analysis.figures.looks import Look, using
 from analysis.outputs import NothingToDraw
-from analysis.selection import tuned
+from analysis.selection import guided_trials
 from mgsweep.registry import Registry
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = ["FIGURES", "Drawing", "FigureLine", "NothingToDraw", "save"]
@@ -197,7 +198,7 @@ def save(
 
     Returns:
         The paths `<name>.pdf`, `.png`, `.svg` and `.csv`; with several pages, four `<name>-<what tells them apart>.*`
-        for each, such as `epg-f1-coco2014.pdf`.
+        for each, such as `epg-f1-coco2014.pdf`. Experiments that differ in `points.APART` have pages of their own.
 
     Raises:
         UnknownName: no such figure, venue or style.
@@ -206,21 +207,37 @@ def save(
     line = FIGURES[name]
     look.check()
     figure = line.load()
-    data = figure.data(frame)
+    trials = guided_trials(frame)
+    data, apart = _points(line, frame, trials, reference)
     if data.empty:
         outputs.replaced(Path(folder), name, [])
         raise line.lacking("figure", frame)
-    if reference and line.published:
-        data = published.beside(data)
-    data.attrs["tuned"] = tuned(frame)  # what was chosen on validation, for the notes
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = (
         path
-        for stem, page in outputs.pages(name, figure.PAGE, data)
+        for stem, page in outputs.pages(name, [*figure.PAGE, *apart], data, trials)
         for path in _write(figure.draw(page), page, Path(folder, stem))
     )
     with using(look):
         return outputs.replaced(Path(folder), name, paths)
+
+
+def _points(
+    line: FigureLine, frame: pd.DataFrame, trials: pd.DataFrame, reference: bool
+) -> tuple[pd.DataFrame, list[str]]:
+    """What the figure plots of each of the `experiments`, and the columns of what these differ in."""
+    from analysis.figures.points import experiments
+
+    figure, parts = line.load(), []
+    # A search is one course, over all that it tries.
+    for values, part in [({}, frame)] if line.reads == "stopped" else experiments(frame, trials):
+        data = figure.data(part)
+        if reference and line.published and len(data):
+            data = published.beside(data)
+        parts.append(data.assign(**values))
+    filled = [data for data in parts if len(data)] or parts[:1]
+    together = filled[0] if len(filled) == 1 else pd.concat(filled, ignore_index=True)
+    return together, [*values]
 
 
 def _write(figure: Figure, data: pd.DataFrame, stem: Path) -> Iterator[Path]:

@@ -5,11 +5,13 @@ The gain is the largest at no more than two points of F1 below the baseline, on 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from analysis.figures import names, style, trajectories
+from analysis.figures import names, style
 from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, subject, titles, usual
 from analysis.selection import gains
 
@@ -56,7 +58,7 @@ def draw(data: pd.DataFrame) -> Figure:
             f"{subject(data, PAGE)}: largest gain at no more than {100 * F1_LOSS:g} points of F1, on validation.",
             *chosen_over(data),
             f"{spelled}.",
-            *trajectories.seeds(data),
+            *_seeds(data),
         ],
     )
     grid[0, 0].set(
@@ -75,6 +77,11 @@ def draw(data: pd.DataFrame) -> Figure:
             axes.annotate(_letter(depth), (x, y), **offset)
     style.legend(figure, style.entries(marks)[1:])
     return figure
+
+
+def _seeds(data: pd.DataFrame) -> Iterator[str]:
+    if data["seed"].nunique() > 1:
+        yield f"{data['seed'].nunique()} seeds, a point for each."
 
 
 def _letter(depth: str) -> str:

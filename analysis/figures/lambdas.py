@@ -44,7 +44,7 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 def draw(data: pd.DataFrame) -> Figure:
     """Draw the models measured at one depth of one data set."""
     marks = style.marks(losses(data))
-    others = [key for key in (*TUNED[1:], STARTED_FROM) if key in data]
+    others = _differing(data)
     start = f"{subject(data, PAGE)}: test results of each trial's best epoch by validation F1."
     if others:
         start += f" A line joins trials of the same {' and '.join(map(names.label, others))}."
@@ -57,3 +57,9 @@ def draw(data: pd.DataFrame) -> Figure:
     lines = [(name, look | {"linestyle": "-"}) for name, look in style.entries(marks)[1:]]
     style.legend(figure, [(names.label("none"), trajectories.BASELINE), *lines])
     return figure
+
+
+def _differing(data: pd.DataFrame) -> list[str]:
+    """What else than lambda is TUNED on this page, of trials or of the baselines they start from."""
+    guided = data[data["loss"] != "none"].groupby([*SETTING, "loss", "seed"])
+    return [key for key in (*TUNED[1:], STARTED_FROM) if key in data and (guided[key].nunique() > 1).any()]

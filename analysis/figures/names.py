@@ -53,14 +53,18 @@ LABELS = {
     "learning_rate": "learning rate",
     "batch_size": "batch size",
     "epochs": "number of epochs",
+    "image_size": "image size",
 }
 LONGEST_LABEL = 40  # characters
 
 
 def label(name: str) -> str:
-    """The paper's spelling of a registry name, or the name itself: cut if long, `?` for what the font cannot show."""
-    if name in LABELS:
-        return LABELS[name]
+    """The paper's spelling of a registry name, or what is `printable` of it."""
+    return LABELS[name] if name in LABELS else printable(name)
+
+
+def printable(name: str) -> str:
+    """The name itself: cut if long, `?` for what the font cannot show."""
     known = "".join(letter if ord(letter) in _letters() else "?" for letter in name)
     return known if len(known) <= LONGEST_LABEL else known[: LONGEST_LABEL - 1] + "…"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.figures import names
-from analysis.selection import PROBE, TUNED, kin, tuned_baselines
+from analysis.selection import EXPERIMENT, PROBE, TUNED, kin, tuned_baselines
 from mgsweep.trial import Trial
 
 # Fewer, larger or other annotations are other experiments, with figures of their own.
@@ -17,8 +18,30 @@ ANNOTATION = ("bbox_fraction", "bbox_dilation", "guidance_source", "guidance_reg
 COLUMN = ("model", "backbone", "attribution")
 SETTING = ("dataset", *COLUMN, "depth")
 
+# What no figure has a series for: experiments of one network that differ in these have pages of their own.
+APART = tuple(key for key in EXPERIMENT if key not in (*SETTING, *ANNOTATION, "loss"))
+
 # Of a trial's configuration, what is plotted and chosen by.
 TOLD = (*SETTING, "loss", "lambda_loc", *ANNOTATION, "seed", "parent")
+
+
+def experiments(frame: pd.DataFrame, trials: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The frame in parts whose guided trials agree in APART, and the values of its keys that differ between them.
+
+    Networks stand beside each other, so only what differs within one makes parts. Each has all baselines, of which the
+    selections take those that its trials started from, or their kin. A frame of one part is not copied.
+
+    Args:
+        trials: `selection.guided_trials` of the frame.
+    """
+    several = trials.groupby(["dataset", "model", "backbone"], dropna=False)[[*APART]].nunique().gt(1).any()
+    keys = [key for key in APART if several[key]]
+    if not keys:
+        yield {}, frame
+        return
+    for values, own in trials.groupby(keys, dropna=False)["id"]:
+        others = trials["id"][~trials["id"].isin(own)]
+        yield dict(zip(keys, values, strict=True)), frame[~frame["id"].isin(others)]
 
 
 def usual(points: pd.DataFrame, but: Sequence[str] = ()) -> pd.DataFrame:
@@ -56,7 +79,8 @@ def beside_baselines(points: pd.DataFrame, frame: pd.DataFrame, metrics: Sequenc
 
 def settings_of_baselines(frame: pd.DataFrame, points: pd.DataFrame) -> pd.Series[str]:
     """How the baseline was trained that each point started from, as far as those of its kin differ in it; or empty."""
-    starts = frame[frame["loss"] == "none"].reindex(columns=["id", *TUNED]).drop_duplicates("id")
+    starts = frame.reindex(columns=["id", "loss", *TUNED])
+    starts = starts[starts["loss"] == "none"].drop_duplicates("id")
     several = starts.groupby(kin(frame, starts["id"]).to_numpy())[[*TUNED]].nunique().gt(1).any()
     said = {
         one["id"]: ", ".join(f"{names.label(key)} {one[key]:g}" for key in TUNED if several[key])
@@ -92,11 +116,12 @@ def subject(data: pd.DataFrame, page: Sequence[str]) -> str:
     if "backbone" in page and "model" not in page and data["backbone"].nunique() == 1:
         model = f", {names.label(row['backbone'])}"
     depth = f" at {names.label(row['depth'])}" if "depth" in page else ""
-    return names.label(row["dataset"]) + model + depth
+    others = "".join(f", {names.label(key)} {names.printable(str(row[key]))}" for key in APART if key in data)
+    return names.label(row["dataset"]) + model + depth + others
 
 
 def chosen_over(data: pd.DataFrame) -> Iterator[str]:
-    """A note on what validation chose, if it was more than lambda and the epoch: `tuned` in `attrs`, see `save`."""
+    """A note on what validation chose, if it was more than lambda and the epoch: see `outputs.pages`."""
     if keys := data.attrs.get("tuned"):
         yield f"Chosen on validation over λ, {', '.join(map(names.label, keys))} and epoch."
 

@@ -23,11 +23,14 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
         frame: `Store.frame(stopped=True)`.
 
     Returns:
-        `dataset` and the columns of `analysis.progress.progress`; empty if no guided trial got above (0, 0).
+        `dataset` and the columns of `analysis.progress.progress`; empty if no guided trial got above (0, 0). `attrs`
+        name the data sets with trials that were guided `outside` of the boxes, which compete in 1 - EPG.
     """
     if frame.empty:
         return pd.DataFrame(columns=[*COLUMNS, *PAGE])
     told = pd.concat([progress(page).assign(dataset=name) for name, page in frame.groupby("dataset")])
+    regions = frame.reindex(columns=["dataset", "guidance_region"])
+    told.attrs["outside"] = sorted(set(regions.loc[regions["guidance_region"] == "outside", "dataset"]))
     return told[told["hypervolume"].groupby(told["dataset"]).transform("max") > 0]
 
 
@@ -35,7 +38,9 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 def draw(data: pd.DataFrame) -> Figure:
     """Draw one data set."""
     stopped = data[data["stopped"]]
-    start = f"{names.label(str(data['dataset'].iloc[0]))}: area above (0, 0) that the front over F1 and EPG covers"
+    name = str(data["dataset"].iloc[0])
+    region = ", or 1 − EPG where guided outside of the boxes," if name in data.attrs.get("outside", ()) else ""
+    start = f"{names.label(name)}: area above (0, 0) that the front over F1 and EPG{region} covers"
     cost = f"; {len(stopped)} of them were stopped early and count only for their cost." if len(stopped) else "."
     notes = [f"{start} on validation, after each of {len(data)} guided trials{cost}"]
     figure, grid = style.panels(["", ""], ["hypervolume (%)"], "", notes, sharex=False)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from analysis import outputs
-from analysis.selection import tuned
+from analysis.selection import guided_trials
 from mgsweep.registry import Registry
 
 if TYPE_CHECKING:
@@ -121,10 +121,11 @@ def save(name: str, frame: pd.DataFrame, folder: str | Path) -> list[Path]:
     if data.empty:
         outputs.replaced(Path(folder), name, [])
         raise line.lacking("table", frame)
-    data.attrs["tuned"] = tuned(frame)  # what was chosen on validation, for the captions
     Path(folder).mkdir(parents=True, exist_ok=True)
     paths = (
-        path for stem, page in outputs.pages(name, table.PAGE, data) for path in _write(table, page, Path(folder, stem))
+        path
+        for stem, page in outputs.pages(name, table.PAGE, data, guided_trials(frame))
+        for path in _write(table, page, Path(folder, stem))
     )
     return outputs.replaced(Path(folder), name, paths)
 

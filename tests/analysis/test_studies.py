@@ -6,9 +6,21 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from synthetic import LAMBDAS, LOSSES, rich, small, store
+from synthetic import LAMBDAS, LOSSES, grouped, rich, small, store
 
-from analysis.figures import checkpoints, curves, depths, dilation, lambdas, limited_boxes, masks, style, tradeoff
+from analysis.figures import (
+    checkpoints,
+    cost_gain,
+    curves,
+    depths,
+    dilation,
+    lambdas,
+    limited_boxes,
+    masks,
+    search,
+    style,
+    tradeoff,
+)
 
 
 def drawn(axes: Axes) -> list[tuple[str, int]]:
@@ -165,6 +177,26 @@ def test_curves_count_what_falls_out_of_the_axes() -> None:
     figure = curves.draw(data[data["depth"] == "input"])
     assert "Points below the F1 axis: 2 of RRR*." in figure.get_supxlabel()
     assert figure.axes[-1].get_ylim()[0] > 0.6
+
+
+def test_gains_of_several_seeds_are_points_and_no_means() -> None:
+    frame = rich()
+    other = frame.assign(seed=1, id="1-" + frame["id"], parent="1-" + frame["parent"])
+    data = cost_gain.data(pd.concat([frame, other]))
+    figure = cost_gain.draw(data)
+    assert "2 seeds, a point for each." in figure.get_supxlabel()
+    points = [line for axes in figure.axes for line in axes.lines if line.get_marker() in "osD^vP"]
+    assert sum(len(line.get_xdata()) for line in points) == len(data) == 2 * len(cost_gain.data(frame))
+    assert "seed" not in cost_gain.draw(cost_gain.data(frame)).get_supxlabel()
+
+
+def test_the_area_of_a_search_is_said_to_be_of_what_is_outside_of_the_boxes_where_that_was_asked_for() -> None:
+    data = search.data(grouped())
+    notes = {name: " ".join(search.draw(page).get_supxlabel().split()) for name, page in data.groupby("dataset")}
+    assert {
+        name: "F1 and EPG, or 1 − EPG where guided outside of the boxes, covers" in note for name, note in notes.items()
+    } == {"waterbirds": False, "waterbirds_reversed": True}
+    assert "the front over F1 and EPG covers on validation" in notes["waterbirds"]
 
 
 def test_a_point_in_two_rows_is_counted_once() -> None:

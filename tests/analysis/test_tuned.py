@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from synthetic import LAMBDAS, grouped, rich, small
 
 from analysis.figures import FIGURES, lambdas, save
@@ -62,6 +63,59 @@ def test_a_figure_is_told_what_was_chosen_over(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(module, "draw", lambda page: told.append(page.attrs["tuned"]) or draw(page))
     save("limited-boxes", searched(small()), tmp_path)
     assert told == [("learning_rate", "batch_size")]
+
+
+def noted(name: str, frame: pd.DataFrame, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The notes below each page of a figure, by the stem of its files."""
+    module, notes = FIGURES[name].load(), []
+    draw = module.draw
+
+    def kept(page: pd.DataFrame) -> Figure:
+        figure = draw(page)
+        notes.append(" ".join(figure.get_supxlabel().split()))
+        return figure
+
+    monkeypatch.setattr(module, "draw", kept)
+    paths = save(name, frame, folder)
+    return dict(zip([path.stem for path in paths[::4]], notes, strict=True))
+
+
+def test_a_page_is_said_to_be_chosen_over_what_was_varied_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    voc, coco = searched(small()), small().assign(dataset="coco2014")
+    frame = pd.concat([voc, coco.assign(id="c-" + coco["id"], parent="c-" + coco["parent"])])
+    told = noted("epg-f1", frame, tmp_path, monkeypatch)
+    assert {stem: "learning rate" in note for stem, note in told.items()} == {
+        "epg-f1-coco2014": False,
+        "epg-f1-voc2007": True,
+    }
+    captions = [path.read_text() for path in save_table("best-f1", frame, tmp_path)[1::3]]
+    assert ["learning rate" in caption for caption in captions] == [False, True]  # COCO, VOC
+
+
+def test_what_was_varied_for_other_annotations_is_not_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = small()
+    more = frame.query("bbox_fraction == 0.01").assign(learning_rate=1e-3, id=lambda rows: "fast-" + rows["id"])
+    frame = pd.concat([frame, more])
+    assert not any("learning rate" in note for note in noted("epg-f1", frame, tmp_path, monkeypatch).values())
+    assert all("learning rate" in note for note in noted("limited-boxes", frame, tmp_path, monkeypatch).values())
+
+
+def test_lines_over_lambda_are_said_to_be_of_one_learning_rate_where_it_was_varied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = noted(
+        "lambdas",
+        pd.concat([small(), searched(small()).query("depth == 'input'").assign(id=lambda rows: "fast-" + rows["id"])]),
+        tmp_path,
+        monkeypatch,
+    )
+    assert {stem: "same learning rate" in note for stem, note in told.items()} == {
+        "lambdas-final": False,
+        "lambdas-input": True,
+        "lambdas-mid2": False,
+    }
 
 
 def test_a_line_over_lambda_joins_trials_of_one_learning_rate() -> None:
