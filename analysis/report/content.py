@@ -10,16 +10,26 @@ import pandas as pd
 
 from analysis.figures import style
 from analysis.figures.names import rank
-from analysis.progress import is_share
 from analysis.report import frames
+from analysis.report.best import best
 from analysis.report.commands import commands
 from analysis.report.pictures import order, pictures
 from analysis.report.results import Results
-from analysis.report.search import courses
-from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
-from analysis.selection import CELL, METRICS, PROBE, TUNED, baselines, fronts, kin, measurements
+from analysis.report.search import competed, courses
+from analysis.report.shortened import (
+    METRIC_NAMES,
+    SCALE,
+    four_digits,
+    label,
+    looked_up,
+    plain,
+    scaled,
+    value_of,
+    whole,
+)
+from analysis.selection import METRICS, TUNED, baselines, fronts, gains, kin, measurements, tuned_baselines
 from mgsweep import __version__
-from mgsweep.pareto import IN_BOXES, USUAL, Goals, hypervolume
+from mgsweep.pareto import IN_BOXES, USUAL, Goals
 from mgsweep.store.states import STATES
 from mgsweep.trial import Trial
 
@@ -30,11 +40,6 @@ MOST_CURVE_ROWS = 400_000
 MOST_OF_MAPS = 2_000_000  # characters
 MAIN = ("accuracy", "worst_group_accuracy", "f1", "epg", "iou")
 """The metrics that are drawn wherever there is room for a few only; the first are what is not to be lost."""
-
-METRIC_NAMES = {
-    "f1": "F1", "accuracy": "accuracy", "worst_group_accuracy": "worst group", "epg": "EPG", "iou": "IoU",
-    "mean_ap": "mAP", "on_object_epg": "on-object EPG", "iou_held_out": "IoU held-out", "iou_adaptive": "IoU adaptive",
-}  # fmt: skip
 
 FIELDS = {
     "lambda_loc": "λ",
@@ -68,6 +73,7 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
     rows = results.rows
     trials = frames.asked_or_stored(results.planned, rows)
     measured = frames.measured(rows)
+    trials = trials.assign(kin=kin(measured, trials["parent"].where(trials["loss"] != "none", trials["id"])))
     guided, starts = measurements(measured, guided=True, how="left"), baselines(measured)
     chosen, members = frames.chosen(guided, starts), fronts(measured)
     members["parent"] = kin(measured, members["parent"])  # as in the cells that they are the fronts of
@@ -91,11 +97,11 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
         "axes": axes,
         "fixed": _fixed(trials, {axis["key"] for axis in axes}),
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),
-        "points": _points(frames.points(guided, starts, chosen), there, place),
+        "points": _points(frames.points(guided, tuned_baselines(measured), chosen), there, place),
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
-        "goals": _goals(goals),
+        "goals": competed(goals),
         "courses": list(courses(rows, trials.set_index("id")["state"].to_dict(), goals, place)),
-        "best": _best(chosen, members, place),
+        "best": best(gains(measured, frames.F1_LOSS), members, place),
         "failures": _failures(results.failures, place),
         "provenance": _provenance(rows),
         "missing": list(_missing(trials, rows)),
@@ -159,6 +165,7 @@ def _trials(
         "baseline": [int(is_one) for is_one in baseline],
         "outside": [int(region == "outside") for region in trials["guidance_region"]],
         "parent": looked_up(trials["parent"], place),
+        "kin": looked_up(trials["kin"], place),
         "command": commands(trials, run),
         "epochs": plain(trials["epochs"]),
         "epoch": whole(table["epoch"]),
@@ -199,36 +206,6 @@ def _curves(curves: pd.DataFrame, metrics: Sequence[str], place: pd.Series[int])
         **{name: scaled(curves[name]) for name in metrics},
         **{name: four_digits(curves[name]) for name in frames.LOSSES},
     }
-
-
-def _goals(goals: Goals) -> Cells:
-    """What the hypervolume is taken over; it is a share of 1 if all of it are shares that are to become large."""
-    return {
-        "names": [METRIC_NAMES.get(key, key.replace("_", " ")) for key in goals.objectives],
-        "share": is_share(goals),
-        "constrained": bool(goals.constraints),
-    }
-
-
-def _best(chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) -> Cells:
-    """For the tiles: the largest gain on validation, and the largest area under a front of F1 and EPG on test."""
-    found: Cells = {}
-    if chosen["gain"].notna().any():
-        top = chosen.iloc[int(chosen["gain"].argmax())]
-        lost = "accuracy" if pd.notna(top["accuracy_start"]) else "f1"
-        found["gain"] = {
-            "trial": int(place[top["id"]]),
-            "epg": float(top["gain"]),
-            "score": METRIC_NAMES[lost],
-            "change": float(top[f"{lost}_val"] - top[f"{lost}_start"]),
-        }
-    members = members[members["guidance_region"] != "outside"]  # of what is to become small there is no such area
-    if len(members):
-        cells = members.groupby([*CELL, *PROBE], dropna=False)
-        areas = cells[["f1", "epg"]].apply(lambda points: hypervolume(points, (0, 0)))
-        first = cells["id"].first().iloc[int(areas.argmax())]
-        found["hypervolume"] = {"trial": int(place[first]), "area": float(areas.max())}
-    return found
 
 
 def _pictures(

@@ -90,13 +90,14 @@ def chosen(guided: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
 
 
 def points(guided: pd.DataFrame, starts: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """What can be drawn in the plane of two metrics: every kept epoch of a guided trial, every baseline at its best.
+    """What can be drawn in the plane of two metrics: every kept epoch of a guided trial, and what it is compared with.
 
     A trial without a tested epoch is there with the epoch it is shown by, for the plane of validation values.
 
     Args:
-        guided, starts: as of `chosen`.
-        chosen: what that gave.
+        guided: as of `chosen`.
+        starts: `selection.tuned_baselines`.
+        chosen: what `chosen` gave.
 
     Returns:
         `id`, `epoch`, PROBE, `own` (whether that is the trial's own probe; true for a baseline), VALUES.

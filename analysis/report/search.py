@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.progress import progress
-from analysis.report.shortened import four_digits, label, looked_up
+from analysis.progress import is_share, progress
+from analysis.report.shortened import METRIC_NAMES, four_digits, label, looked_up
 from mgsweep.pareto import Goals
 
 ENDED = ("done", "stopped")
@@ -35,3 +35,12 @@ def courses(
                 "hours": four_digits(told["hours"]),
                 "hypervolume": four_digits(told["hypervolume"]),
             }
+
+
+def competed(goals: Goals) -> dict[str, Any]:
+    """What the hypervolume is taken over; it is a share of 1 if all of it are shares that are to become large."""
+    return {
+        "names": [METRIC_NAMES.get(key, key.replace("_", " ")) for key in goals.objectives],
+        "share": is_share(goals),
+        "constrained": bool(goals.constraints),
+    }

@@ -8,6 +8,11 @@ import pandas as pd
 
 from analysis.figures.names import LABELS
 
+METRIC_NAMES = {
+    "f1": "F1", "accuracy": "accuracy", "worst_group_accuracy": "worst group", "epg": "EPG", "iou": "IoU",
+    "mean_ap": "mAP", "on_object_epg": "on-object EPG", "iou_held_out": "IoU held-out", "iou_adaptive": "IoU adaptive",
+}  # fmt: skip
+
 SCALE = 10_000
 """Fractions are sent as whole numbers of hundredths of a percent."""
 

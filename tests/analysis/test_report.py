@@ -110,6 +110,17 @@ def test_the_page_is_told_the_largest_gain_and_area() -> None:
     assert told["gain"]["epg"] == pytest.approx(gains(rows, frames.F1_LOSS)["epg_gain"].max())
 
 
+def test_the_gain_that_is_told_is_over_the_best_baseline_of_its_kin() -> None:
+    rows = synthetic.retuned()
+    found = made(rows)
+    told = found["best"]["gain"]
+    assert found["trials"]["id"][told["trial"]] == "energy-0.005-input"
+    assert (told["epg"], told["change"]) == pytest.approx((0.094, -0.018))
+    assert shown_at(rows)["gain"].max() == pytest.approx(
+        0.494
+    )  # over the baseline that it started from, as in the table
+
+
 def test_what_a_baseline_shares_is_what_a_plan_shares() -> None:
     assert frames.SHARED == SHARED
 

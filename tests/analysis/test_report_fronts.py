@@ -91,6 +91,16 @@ def test_what_is_drawn_are_the_test_values_of_kept_epochs(page: Page) -> None:
     )
 
 
+def test_the_crosses_are_what_is_compared_with(reader: Reader) -> None:
+    page = reader.open(results(synthetic.retuned()))
+    assert [trace["trials"] for trace in drawn(page, 11)] == [["base"]] * 3
+    lines = "document.getElementById('plot').layout.shapes.filter(({ type }) => type === 'line').length"
+    assert page.evaluate(lines) == 2 * 3  # cross-hairs
+    expect(row(page, "fast-base")).to_be_visible()
+    page.evaluate("mg.choose({ filters: { learning_rate: [0.01] } })")
+    assert [trace["trials"] for trace in drawn(page, 11)] == [["base"]] * 3  # whichever they started from
+
+
 def test_menus_say_what_is_drawn(reader: Reader) -> None:
     page = reader.open(results(SMALL))
 
