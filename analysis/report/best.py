@@ -23,9 +23,10 @@ def best(gained: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) -> 
             "score": METRIC_NAMES[lost],
             "change": float(top[f"{lost}_val"] - top[f"{lost}_val_baseline"]),
         }
-    members = members[members["guidance_region"] != "outside"]  # of what is to become small there is no such area
-    if len(members):
-        cells = members.groupby([*CELL, *PROBE], dropna=False)
+    inside = members[members["guidance_region"] != "outside"]  # of what is to become small there is no such area
+    found["outside_alone"] = bool(len(members) and inside.empty)
+    if len(inside):
+        cells = inside.groupby([*CELL, *PROBE], dropna=False)
         areas = cells[["f1", "epg"]].apply(lambda points: hypervolume(points, (0, 0)))
         first = cells["id"].first().iloc[int(areas.argmax())]
         found["hypervolume"] = {"trial": int(place[first]), "area": float(areas.max())}

@@ -99,7 +99,7 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),
         "points": _points(frames.points(guided, tuned_baselines(measured), chosen), there, place),
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
-        "goals": competed(goals),
+        "goals": competed(goals, trials.loc[trials["loss"] != "none", "guidance_region"] == "outside"),
         "courses": list(courses(rows, trials.set_index("id")["state"].to_dict(), goals, place)),
         "best": best(gains(measured, frames.F1_LOSS), members, place),
         "failures": _failures(results.failures, place),
