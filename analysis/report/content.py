@@ -96,6 +96,7 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
         "tuned": list(TUNED),
         "axes": axes,
         "fixed": _fixed(trials, {axis["key"] for axis in axes}),
+        "trained": _trained(trials),
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),
         "points": _points(frames.points(guided, tuned_baselines(measured), chosen), there, place),
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
@@ -136,14 +137,20 @@ def _looks(values: Sequence[str]) -> dict[str, style.Mark]:
 
 
 def _fixed(trials: pd.DataFrame, axes: Container[str]) -> dict[str, str]:
-    """What all trials, or all guided ones, have in common."""
+    """What all guided trials have in common, beside the axes."""
     guided = trials[trials["loss"] != "none"]
-    common = {}
-    for key in (key for key in frames.AXES if key not in axes):
-        values = (guided if key in frames.GUIDANCE and len(guided) else trials)[key].dropna()
-        if len(values):
-            common[FIELDS.get(key, key)] = label(values.iloc[0])
-    return common
+    found = {key: guided[key].dropna() for key in frames.AXES if key not in axes}
+    return _told({key: values.iloc[0] for key, values in found.items() if len(values)})
+
+
+def _trained(trials: pd.DataFrame) -> dict[int, dict[str, str]]:
+    """How each baseline was trained, by its place in `trials`, whether the axes tell or not."""
+    baselines = trials.loc[trials["loss"] == "none", [*frames.SHARED, *frames.TRAINING]]
+    return dict(zip(baselines.index.tolist(), map(_told, baselines.to_dict("records")), strict=True))
+
+
+def _told(config: Mapping[Any, Any]) -> dict[str, str]:
+    return {FIELDS.get(key, key): label(value) for key, value in config.items() if not pd.isna(value)}
 
 
 def _trials(
@@ -158,7 +165,7 @@ def _trials(
     table = trials
     for frame in beside:
         table = table.merge(frame, on="id", how="left")
-    baseline = trials["loss"] == "none"
+    baseline, theirs = trials["loss"] == "none", frames.guided_alone(trials)
     columns: Cells = {
         "id": plain(trials["id"]),
         "state": [STATES.index(state) for state in trials["state"]],
@@ -167,7 +174,7 @@ def _trials(
         "parent": looked_up(trials["parent"], place),
         "kin": looked_up(trials["kin"], place),
         "command": commands(trials, run),
-        "epochs": plain(trials["epochs"]),
+        "epochs_asked": plain(trials["epochs"]),
         "epoch": whole(table["epoch"]),
         "epochs_done": whole(table["epochs_done"]),
         "seconds": plain(table["seconds"].round(1)),
@@ -176,7 +183,7 @@ def _trials(
     }
     for axis in axes:
         key, codes = axis["key"], {value: number for number, value in enumerate(axis["values"])}
-        shown = trials[key].mask(baseline) if key in frames.GUIDANCE else trials[key]
+        shown = trials[key].mask(baseline) if key in theirs else trials[key]
         columns[key] = [codes.get(value) for value in shown]
     scores = [f"{metric}{end}" for metric in metrics for end in ("_val", "", "_start")]
     return columns | {f"at_{name}": scaled(table[name]) for name in scores}
