@@ -69,11 +69,16 @@ OWN_DATA = re.compile(r"(?P<name>.+)_[0-9a-f]{12}")
 """What a data set of the user's own is stored as: its name, and a fingerprint of its files."""
 
 
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with own data named as their user does, where no other data set in it would have the same name."""
+def plain(frame: pd.DataFrame, beside: Iterable[str] = ()) -> pd.DataFrame:
+    """The frame with own data named as their user does, where no other data set in it would have the same name.
+
+    Args:
+        beside: further data sets that are named in the same place.
+    """
     column = frame["dataset"]
     stored = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
-    short = {name: found["name"] if (found := OWN_DATA.fullmatch(name)) else name for name in stored}
+    every = dict.fromkeys([*stored, *beside])
+    short = {name: found["name"] if (found := OWN_DATA.fullmatch(name)) else name for name in every}
     times = Counter(short.values())
     short = {name: new for name, new in short.items() if new != name and times[new] == 1}
     if not short:
