@@ -18,8 +18,10 @@ SCALE = 10_000
 
 
 def label(name: object) -> str:
-    """The paper's spelling of a registry name; any other value as it is."""
-    return LABELS.get(name, name) if isinstance(name, str) else f"{name:g}" if isinstance(name, float) else str(name)
+    """The paper's spelling of a registry name; any other value as it is, and `none`: it is written of no loss here."""
+    if isinstance(name, str):
+        return name if name == "none" else LABELS.get(name, name)
+    return f"{name:g}" if isinstance(name, float) else str(name)
 
 
 def looked_up(ids: pd.Series[Any], place: pd.Series[int]) -> list[int | None]:

@@ -165,7 +165,7 @@ def test_baselines_of_a_kin_are_told_apart_and_by_how_they_were_trained(reader: 
     expect(page.locator("#detail .about > .name")).to_have_text("learning rate 0.01 · Baseline")
     row(page, "base").click()
     expect(names).to_have_count(0)
-    assert configuration()["learning rate"] == "0.0001"
+    assert [configuration()[key] for key in ("learning rate", "augmentation")] == ["0.0001", "none"]
     rates = SMALL["lambda_loc"].map({0.001: 1e-3, 0.005: 1e-2}).fillna(1e-4)
     page = reader.open(results(SMALL.assign(learning_rate=rates, batch_size=64 - 32 * (SMALL["loss"] == "none"))))
     row(page, "base").click()
