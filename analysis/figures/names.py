@@ -73,14 +73,18 @@ OWN_DATA = re.compile(r"(?P<name>.+)_[0-9a-f]{12}")
 """What a data set of the user's own is stored as: its name, and a fingerprint of its files."""
 
 
-def plain(frame: pd.DataFrame) -> pd.DataFrame:
+def plain(frame: pd.DataFrame, beside: Iterable[str] = ()) -> pd.DataFrame:
     """The frame with own data named as their user does, where nothing else would have the same name.
 
-    Neither another data set of the frame, nor what LABELS spell: the user's own `voc2007` is not VOC 2007.
+    Neither another data set, nor what LABELS spell: the user's own `voc2007` is not VOC 2007.
+
+    Args:
+        beside: further data sets that are named in the same place.
     """
     column = frame["dataset"]
     stored = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.dropna().unique()
-    short = {name: found["name"] if (found := OWN_DATA.fullmatch(name)) else name for name in stored}
+    every = dict.fromkeys([*stored, *beside])
+    short = {name: found["name"] if (found := OWN_DATA.fullmatch(name)) else name for name in every}
     times = Counter(short.values())
     short = {name: new for name, new in short.items() if new != name and times[new] == 1 and new not in LABELS}
     if not short:

@@ -10,16 +10,26 @@ import pandas as pd
 
 from analysis.figures import style
 from analysis.figures.names import rank
-from analysis.progress import is_share
 from analysis.report import frames
+from analysis.report.best import best
 from analysis.report.commands import commands
 from analysis.report.pictures import order, pictures
 from analysis.report.results import Results
-from analysis.report.search import courses
-from analysis.report.shortened import SCALE, four_digits, label, looked_up, plain, scaled, value_of, whole
-from analysis.selection import CELL, METRICS, PROBE, TUNED, baselines, fronts, kin, measurements
+from analysis.report.search import competed, courses
+from analysis.report.shortened import (
+    METRIC_NAMES,
+    SCALE,
+    four_digits,
+    label,
+    looked_up,
+    plain,
+    scaled,
+    value_of,
+    whole,
+)
+from analysis.selection import METRICS, TUNED, baselines, fronts, gains, kin, measurements, tuned_baselines
 from mgsweep import __version__
-from mgsweep.pareto import IN_BOXES, USUAL, Goals, hypervolume
+from mgsweep.pareto import IN_BOXES, USUAL, Goals
 from mgsweep.store.states import STATES
 from mgsweep.trial import Trial
 
@@ -30,11 +40,6 @@ MOST_CURVE_ROWS = 400_000
 MOST_OF_MAPS = 2_000_000  # characters
 MAIN = ("accuracy", "worst_group_accuracy", "f1", "epg", "iou")
 """The metrics that are drawn wherever there is room for a few only; the first are what is not to be lost."""
-
-METRIC_NAMES = {
-    "f1": "F1", "accuracy": "accuracy", "worst_group_accuracy": "worst group", "epg": "EPG", "iou": "IoU",
-    "mean_ap": "mAP", "on_object_epg": "on-object EPG", "iou_held_out": "IoU held-out", "iou_adaptive": "IoU adaptive",
-}  # fmt: skip
 
 FIELDS = {
     "lambda_loc": "λ",
@@ -68,6 +73,7 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
     rows = results.rows
     trials = frames.asked_or_stored(results.planned, rows)
     measured = frames.measured(rows)
+    trials = trials.assign(kin=kin(measured, trials["parent"].where(trials["loss"] != "none", trials["id"])))
     guided, starts = measurements(measured, guided=True, how="left"), baselines(measured)
     chosen, members = frames.chosen(guided, starts), fronts(measured)
     members["parent"] = kin(measured, members["parent"])  # as in the cells that they are the fronts of
@@ -90,12 +96,13 @@ def content(results: Results, run: str, live: bool, goals: Goals = USUAL) -> Cel
         "tuned": list(TUNED),
         "axes": axes,
         "fixed": _fixed(trials, {axis["key"] for axis in axes}),
+        "trained": _trained(trials),
         "trials": _trials(trials, [chosen, frames.spent(rows)], axes, there, place, run),
-        "points": _points(frames.points(guided, starts, chosen), there, place),
+        "points": _points(frames.points(guided, tuned_baselines(measured), chosen), there, place),
         "curves": _curves(frames.curves(rows, MOST_CURVE_ROWS), [key for key in there if key in MAIN], place),
-        "goals": _goals(goals),
+        "goals": competed(goals, trials.loc[trials["loss"] != "none", "guidance_region"] == "outside"),
         "courses": list(courses(rows, trials.set_index("id")["state"].to_dict(), goals, place)),
-        "best": _best(chosen, members, place),
+        "best": best(gains(measured, frames.F1_LOSS), members, place),
         "failures": _failures(results.failures, place),
         "provenance": _provenance(rows),
         "missing": list(_missing(trials, rows)),
@@ -130,14 +137,20 @@ def _looks(values: Sequence[str]) -> dict[str, style.Mark]:
 
 
 def _fixed(trials: pd.DataFrame, axes: Container[str]) -> dict[str, str]:
-    """What all trials, or all guided ones, have in common."""
+    """What all guided trials have in common, beside the axes."""
     guided = trials[trials["loss"] != "none"]
-    common = {}
-    for key in (key for key in frames.AXES if key not in axes):
-        values = (guided if key in frames.GUIDANCE and len(guided) else trials)[key].dropna()
-        if len(values):
-            common[FIELDS.get(key, key)] = label(values.iloc[0])
-    return common
+    found = {key: guided[key].dropna() for key in frames.AXES if key not in axes}
+    return _told({key: values.iloc[0] for key, values in found.items() if len(values)})
+
+
+def _trained(trials: pd.DataFrame) -> dict[int, dict[str, str]]:
+    """How each baseline was trained, by its place in `trials`, whether the axes tell or not."""
+    baselines = trials.loc[trials["loss"] == "none", [*frames.SHARED, *frames.TRAINING]]
+    return dict(zip(baselines.index.tolist(), map(_told, baselines.to_dict("records")), strict=True))
+
+
+def _told(config: Mapping[Any, Any]) -> dict[str, str]:
+    return {FIELDS.get(key, key): label(value) for key, value in config.items() if not pd.isna(value)}
 
 
 def _trials(
@@ -152,15 +165,16 @@ def _trials(
     table = trials
     for frame in beside:
         table = table.merge(frame, on="id", how="left")
-    baseline = trials["loss"] == "none"
+    baseline, theirs = trials["loss"] == "none", frames.guided_alone(trials)
     columns: Cells = {
         "id": plain(trials["id"]),
         "state": [STATES.index(state) for state in trials["state"]],
         "baseline": [int(is_one) for is_one in baseline],
         "outside": [int(region == "outside") for region in trials["guidance_region"]],
         "parent": looked_up(trials["parent"], place),
+        "kin": looked_up(trials["kin"], place),
         "command": commands(trials, run),
-        "epochs": plain(trials["epochs"]),
+        "epochs_asked": plain(trials["epochs"]),
         "epoch": whole(table["epoch"]),
         "epochs_done": whole(table["epochs_done"]),
         "seconds": plain(table["seconds"].round(1)),
@@ -169,7 +183,7 @@ def _trials(
     }
     for axis in axes:
         key, codes = axis["key"], {value: number for number, value in enumerate(axis["values"])}
-        shown = trials[key].mask(baseline) if key in frames.GUIDANCE else trials[key]
+        shown = trials[key].mask(baseline) if key in theirs else trials[key]
         columns[key] = [codes.get(value) for value in shown]
     scores = [f"{metric}{end}" for metric in metrics for end in ("_val", "", "_start")]
     return columns | {f"at_{name}": scaled(table[name]) for name in scores}
@@ -199,36 +213,6 @@ def _curves(curves: pd.DataFrame, metrics: Sequence[str], place: pd.Series[int])
         **{name: scaled(curves[name]) for name in metrics},
         **{name: four_digits(curves[name]) for name in frames.LOSSES},
     }
-
-
-def _goals(goals: Goals) -> Cells:
-    """What the hypervolume is taken over; it is a share of 1 if all of it are shares that are to become large."""
-    return {
-        "names": [METRIC_NAMES.get(key, key.replace("_", " ")) for key in goals.objectives],
-        "share": is_share(goals),
-        "constrained": bool(goals.constraints),
-    }
-
-
-def _best(chosen: pd.DataFrame, members: pd.DataFrame, place: pd.Series[int]) -> Cells:
-    """For the tiles: the largest gain on validation, and the largest area under a front of F1 and EPG on test."""
-    found: Cells = {}
-    if chosen["gain"].notna().any():
-        top = chosen.iloc[int(chosen["gain"].argmax())]
-        lost = "accuracy" if pd.notna(top["accuracy_start"]) else "f1"
-        found["gain"] = {
-            "trial": int(place[top["id"]]),
-            "epg": float(top["gain"]),
-            "score": METRIC_NAMES[lost],
-            "change": float(top[f"{lost}_val"] - top[f"{lost}_start"]),
-        }
-    members = members[members["guidance_region"] != "outside"]  # of what is to become small there is no such area
-    if len(members):
-        cells = members.groupby([*CELL, *PROBE], dropna=False)
-        areas = cells[["f1", "epg"]].apply(lambda points: hypervolume(points, (0, 0)))
-        first = cells["id"].first().iloc[int(areas.argmax())]
-        found["hypervolume"] = {"trial": int(place[first]), "area": float(areas.max())}
-    return found
 
 
 def _pictures(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.selection import METRICS, PROBE, at_own_probe, score
+from analysis.selection import CELL, METRICS, PROBE, TUNED, at_own_probe, score
 from mgsweep.pareto import IN_BOXES
 from mgsweep.store.spent import MEASURING
 from mgsweep.trial import CONFIG
@@ -26,6 +26,7 @@ AXES = tuple(key for key in CONFIG if key != "parent")
 # a baseline does by settings of its own.
 SHARED = ("dataset", "model", "backbone", "weights", "image_size", "augmentation", "precision", "seed")
 GUIDANCE = tuple(key for key in AXES if key not in SHARED)
+TRAINING = tuple(key for key in TUNED if key != "lambda_loc")
 
 
 def asked_or_stored(planned: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -36,18 +37,25 @@ def asked_or_stored(planned: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def axes(trials: pd.DataFrame) -> dict[str, list[object]]:
-    """The fields in which trials differ, each with its values in ascending order; what only baselines have is no axis.
-
-    A key that no guided trial has (a sweep of baselines) is looked for among the baselines.
+    """The fields in which trials differ, each with its values in ascending order; those of `guided_alone` in which
+    guided trials do.
     """
-    guided = trials[trials["loss"] != "none"]
+    guided, theirs = trials[trials["loss"] != "none"], guided_alone(trials)
     found = {}
     for key in AXES:
-        several = trials if key not in GUIDANCE else guided
+        several = guided if key in theirs else trials
         values = sorted(several[key].dropna().unique().tolist())
         if len(values) > 1:
             found[key] = values
     return found
+
+
+def guided_alone(trials: pd.DataFrame) -> set[str]:
+    """The fields on whose axes a baseline has no place: GUIDANCE, but for the TRAINING that tells baselines apart."""
+    baselines = trials[trials["loss"] == "none"]
+    kin = baselines.groupby([key for key in CELL if key != "parent"], dropna=False)
+    apart = kin[[*TRAINING]].nunique().gt(1).any()
+    return {key for key in GUIDANCE if not apart.get(key, False)}
 
 
 def measured(rows: pd.DataFrame) -> pd.DataFrame:
@@ -90,13 +98,14 @@ def chosen(guided: pd.DataFrame, starts: pd.DataFrame) -> pd.DataFrame:
 
 
 def points(guided: pd.DataFrame, starts: pd.DataFrame, chosen: pd.DataFrame) -> pd.DataFrame:
-    """What can be drawn in the plane of two metrics: every kept epoch of a guided trial, every baseline at its best.
+    """What can be drawn in the plane of two metrics: every kept epoch of a guided trial, and what it is compared with.
 
     A trial without a tested epoch is there with the epoch it is shown by, for the plane of validation values.
 
     Args:
-        guided, starts: as of `chosen`.
-        chosen: what that gave.
+        guided: as of `chosen`.
+        starts: `selection.tuned_baselines`.
+        chosen: what `chosen` gave.
 
     Returns:
         `id`, `epoch`, PROBE, `own` (whether that is the trial's own probe; true for a baseline), VALUES.

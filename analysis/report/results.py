@@ -19,7 +19,7 @@ from mgsweep.trial import CONFIG
 class Results:
     """A sweep as it stands.
 
-    Own data have the names of `names.plain`.
+    Own data have the names of `names.plain`, the same in all frames.
 
     `rows` is `Store.frame()` and below it the rows so far of unfinished trials; `planned` has a row for each trial
     asked for, with `id`, `state` and CONFIG; `failures` are those of the store; `text` is the sweep file. The trials of
@@ -46,13 +46,15 @@ def read(store: Store) -> Results:
     planned = [{"id": trial.id, "state": states[trial.id], **trial.to_row()} for trial in store.planned()]
     finished = store.frame()
     under_way = [row for name, state in states.items() if state != "done" for row in store.progress(name)]
-    rows = [finished] if not under_way else [finished, pd.DataFrame(under_way).reindex(columns=finished.columns)]
+    parts = [finished] if not under_way else [finished, pd.DataFrame(under_way).reindex(columns=finished.columns)]
+    rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    asked = pd.DataFrame(planned, columns=["id", "state", *CONFIG])
     file, gallery = store.path / "sweep.yaml", Gallery(store.path)
     return Results(
         name=store.path.name,
         text=file.read_text(encoding="utf-8", errors="replace") if file.exists() else "",
-        rows=plain(pd.concat([part for part in rows if len(part)] or rows[:1], ignore_index=True)),
-        planned=plain(pd.DataFrame(planned, columns=["id", "state", *CONFIG])),
+        rows=plain(rows, beside=asked["dataset"].unique()),
+        planned=plain(asked, beside=rows["dataset"].dropna().unique()),
         failures=store.failures(),
         hung=gallery.hung(),
         pictures=gallery.pictures,

@@ -8,13 +8,20 @@ import pandas as pd
 
 from analysis.figures.names import LABELS
 
+METRIC_NAMES = {
+    "f1": "F1", "accuracy": "accuracy", "worst_group_accuracy": "worst group", "epg": "EPG", "iou": "IoU",
+    "mean_ap": "mAP", "on_object_epg": "on-object EPG", "iou_held_out": "IoU held-out", "iou_adaptive": "IoU adaptive",
+}  # fmt: skip
+
 SCALE = 10_000
 """Fractions are sent as whole numbers of hundredths of a percent."""
 
 
 def label(name: object) -> str:
-    """The paper's spelling of a registry name; any other value as it is."""
-    return LABELS.get(name, name) if isinstance(name, str) else f"{name:g}" if isinstance(name, float) else str(name)
+    """The paper's spelling of a registry name; any other value as it is, and `none`: it is written of no loss here."""
+    if isinstance(name, str):
+        return name if name == "none" else LABELS.get(name, name)
+    return f"{name:g}" if isinstance(name, float) else str(name)
 
 
 def looked_up(ids: pd.Series[Any], place: pd.Series[int]) -> list[int | None]:

@@ -36,7 +36,7 @@ def summarised(points: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
         measures: columns of it.
 
     Returns:
-        KEYS, and the columns of `intervals.summaries`.
+        KEYS, and the columns of `intervals.summaries`: one row for each experiment and measure.
     """
     points = in_order(points)
     several = points["backbone"].nunique() > 1
@@ -46,7 +46,8 @@ def summarised(points: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
         depth_name=points["depth"].map(names.label),
         variant=variants(points),
     )
-    return summaries(points, KEYS, measures)
+    # An experiment without a first measure stays in its place.
+    return points[[*KEYS]].drop_duplicates().merge(summaries(points, KEYS, measures), on=[*KEYS])
 
 
 def turned(points: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -99,6 +99,24 @@ def test_axes_are_what_guided_trials_differ_in() -> None:
     assert found["lambda_loc"] == [0.001, 0.005, 0.01]
 
 
+def test_baselines_have_a_place_on_the_axes_of_training_that_tell_them_apart() -> None:
+    rows = synthetic.retuned()
+    unguided = rows["loss"] == "none"
+    slow = rows.assign(learning_rate=rows["learning_rate"].mask(~unguided, 1e-4), epochs=50 + 250 * unguided)
+    for found in (rows, slow):  # whether guided trials differ in it or not
+        table = frames.asked_or_stored(results(found).planned, found)
+        assert frames.axes(table)["learning_rate"] == [1e-4, 1e-2]
+        assert "epochs" not in frames.axes(table)
+        trials = made(found)["trials"]
+        of = dict(zip(trials["id"], trials["learning_rate"], strict=True))
+        assert (of["base"], of["fast-base"]) == (0, 1)
+    other = pd.concat([synthetic.store(dataset=name).assign(epochs=many) for name, many in (("a", 50), ("b", 10))])
+    other.loc[other["loss"] == "none", "epochs"] *= 6
+    found = made(other)["trials"]  # what their data set tells apart already has none
+    assert {code for code, one in zip(found["epochs"], found["baseline"], strict=True) if one} == {None}
+    assert set(found["epochs_asked"]) == {10, 50, 60, 300}
+
+
 def test_the_page_is_told_the_largest_gain_and_area() -> None:
     rows = synthetic.store()
     told = made(rows)["best"]
@@ -108,6 +126,17 @@ def test_the_page_is_told_the_largest_gain_and_area() -> None:
     ]
     assert told["hypervolume"]["area"] == pytest.approx(max(areas))
     assert told["gain"]["epg"] == pytest.approx(gains(rows, frames.F1_LOSS)["epg_gain"].max())
+
+
+def test_the_gain_that_is_told_is_over_the_best_baseline_of_its_kin() -> None:
+    rows = synthetic.retuned()
+    found = made(rows)
+    told = found["best"]["gain"]
+    assert found["trials"]["id"][told["trial"]] == "energy-0.005-input"
+    assert (told["epg"], told["change"]) == pytest.approx((0.094, -0.018))
+    assert shown_at(rows)["gain"].max() == pytest.approx(
+        0.494
+    )  # over the baseline that it started from, as in the table
 
 
 def test_what_a_baseline_shares_is_what_a_plan_shares() -> None:

@@ -16,9 +16,11 @@ from stored import BASELINE, GUIDED, HOSTILE, renamed, results, run_of, told
 from analysis import report
 from analysis.report import html
 from analysis.report.content import content
+from analysis.report.results import read
 from analysis.selection import METRICS
 from mgsweep.errors import InvalidInput
 from mgsweep.store import Store
+from mgsweep.trial import Trial
 
 
 def made(rows: pd.DataFrame) -> dict[str, object]:
@@ -105,6 +107,22 @@ def test_a_page_from_a_store_shows_unfinished_trials_too(tmp_path: Path) -> None
     assert data["text"] == "name: demo\n"
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["demo.html"]
     assert set(METRICS) > {metric["key"] for metric in data["metrics"]} == {"f1", "epg"}
+
+
+@pytest.mark.parametrize("other", ["pets_ba9876543210", "pets"])
+def test_own_data_have_one_name_in_results_and_plan(tmp_path: Path, other: str) -> None:
+    first, second = (Trial(dataset=name, model="bcos") for name in ("pets_0123456789ab", other))
+    store = Store(tmp_path / "demo")
+    store.begin("name: demo\n", [first, second])
+    run_of(first, store)
+    found = read(store)
+    assert set(found.planned["dataset"]) == {first.dataset, other}
+    assert set(found.rows["dataset"]) == {first.dataset}
+    alone = Store(tmp_path / "alone")
+    alone.begin("name: alone\n", [first])
+    run_of(first, alone)
+    found = read(alone)
+    assert set(found.planned["dataset"]) == set(found.rows["dataset"]) == {"pets"}
 
 
 def test_watching_ends_with_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

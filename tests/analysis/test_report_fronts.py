@@ -91,6 +91,16 @@ def test_what_is_drawn_are_the_test_values_of_kept_epochs(page: Page) -> None:
     )
 
 
+def test_the_crosses_are_what_is_compared_with(reader: Reader) -> None:
+    page = reader.open(results(synthetic.retuned()))
+    assert [trace["trials"] for trace in drawn(page, 11)] == [["base"]] * 3
+    lines = "document.getElementById('plot').layout.shapes.filter(({ type }) => type === 'line').length"
+    assert page.evaluate(lines) == 2 * 3  # cross-hairs
+    expect(row(page, "fast-base")).to_be_visible()
+    page.evaluate("mg.choose({ filters: { learning_rate: [0.01] } })")
+    assert [trace["trials"] for trace in drawn(page, 11)] == [["base"]] * 3  # whichever they started from
+
+
 def test_menus_say_what_is_drawn(reader: Reader) -> None:
     page = reader.open(results(SMALL))
 
@@ -167,6 +177,32 @@ def test_progress_is_of_runs(reader: Reader) -> None:
     expect(row(page, first)).to_have_attribute("aria-selected", "true")
     settled(page)
     assert [trace["trials"] for trace in page.evaluate(traces)][2] == [course["trial"][0]]
+
+
+OUTSIDE = SMALL.assign(guidance_region=SMALL["loss"].map(lambda loss: "inside" if loss == "none" else "outside"))
+
+
+def test_outside_of_the_boxes_the_least_is_told_as_the_best(reader: Reader) -> None:
+    def told(rows: pd.DataFrame) -> tuple[str, str, list[str]]:
+        page = reader.open(results(rows.assign(started=pd.Timestamp("2026-01-01", tz="UTC"), seconds=90.0)))
+        notes = [page.locator(f"#{name}-note").inner_text() for name in ("course", "runs")]
+        return *notes, page.locator("#tiles .tile").all_inner_texts()[1:3]
+
+    fallen = OUTSIDE.assign(epg=OUTSIDE["epg"].where(OUTSIDE["loss"] == "none", 0.9 - OUTSIDE["epg"]))
+    course, runs, tiles = told(fallen)
+    assert "over F1 and 1 − EPG on validation" in course
+    assert "the epoch with least EPG among" in runs
+    assert [tile.split("\n") for tile in tiles] == [
+        ["Least EPG at ≤ 2 points of F1", "−9.4", "F1 −1.8 · Input · Energy · λ 0.005"],
+        ["Hypervolume", "–", "none for guidance outside of the boxes"],
+    ]
+    both = pd.concat([SMALL, fallen.replace({"id": r"^", "parent": r"^"}, "out-", regex=True)])
+    course, runs, tiles = told(both)
+    assert "over F1 and EPG (1 − EPG of runs guided outside of the boxes) on validation" in course
+    assert "the epoch with most EPG (least, if guided outside of the boxes) among" in runs
+    assert tiles[1].startswith("Largest hypervolume")
+    course, runs, tiles = told(OUTSIDE.query("loss == 'none'"))
+    assert "no front yet" in tiles[1]
 
 
 def test_an_axis_of_the_course_ends_with_it(page: Page) -> None:

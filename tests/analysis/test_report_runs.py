@@ -153,6 +153,31 @@ def test_a_run_is_told_in_detail(reader: Reader) -> None:
     assert scores(page)["F1"] == ["80.0", "–", "79.0"]
 
 
+def test_baselines_of_a_kin_are_told_apart_and_by_how_they_were_trained(reader: Reader) -> None:
+    def configuration() -> dict[str, str]:
+        parts = (page.locator(f"#detail {tag}").all_text_contents() for tag in ("dt", "dd"))
+        return dict(zip(*parts, strict=True))
+
+    page = reader.open(results(synthetic.retuned()))
+    page.evaluate("(selected) => mg.choose({ selected })", ["base", "fast-base"])
+    names = page.locator(".compared .name")
+    expect(names).to_have_text(["Baseline", "learning rate 0.01 · Baseline"])
+    expect(page.locator("#detail .about > .name")).to_have_text("learning rate 0.01 · Baseline")
+    row(page, "base").click()
+    expect(names).to_have_count(0)
+    assert [configuration()[key] for key in ("learning rate", "augmentation")] == ["0.0001", "none"]
+    rates = SMALL["lambda_loc"].map({0.001: 1e-3, 0.005: 1e-2}).fillna(1e-4)
+    page = reader.open(results(SMALL.assign(learning_rate=rates, batch_size=64 - 32 * (SMALL["loss"] == "none"))))
+    row(page, "base").click()
+    expect(page.locator("#detail .about > .name")).to_have_text("Baseline")
+    told = configuration()
+    assert (told["learning rate"], told["batch size"], told["λ"]) == ("0.0001", "32", "–")
+    row(page, STRONG).click()
+    expect(page.locator("#detail .about > .name")).to_contain_text("Energy")
+    told = configuration()
+    assert (told["learning rate"], told["batch size"], told["λ"]) == ("0.01", "64", "0.005")
+
+
 def test_a_run_shows_its_maps_beside_its_baselines(reader: Reader) -> None:
     page = reader.open(results(SMALL, pictures=hung(SMALL)))
     row(page, STRONG).click()

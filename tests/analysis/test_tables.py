@@ -69,6 +69,16 @@ def test_epg_at_f1_by_brute_force() -> None:
         assert text == f"{100 * test.loc[good['epg'].idxmax(), 'epg']:.1f}"
 
 
+def test_rows_without_a_first_number_stay_in_the_order_of_the_paper() -> None:
+    rows = [row for row in printed("epg-at-f1", small()) if row[1] == "Input"]
+    assert [row[2] for row in rows] == [
+        "Baseline",
+        "Energy, bbox_fraction 0.01", "Energy", "Energy, bbox_dilation 0.1", "Energy, bbox_dilation 0.5",
+        "L1, bbox_fraction 0.01", "L1", "L1, bbox_dilation 0.1", "L1, bbox_dilation 0.5",
+    ]  # fmt: skip
+    assert [row[3] == "–" for row in rows[1:5]] == [True, False, True, True]
+
+
 def test_hypervolumes_above_nothing_and_beyond_the_own_baseline() -> None:
     frame = store()
     cell = frame.query("model == 'vanilla' and depth == 'input' and loss == 'energy'")

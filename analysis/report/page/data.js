@@ -48,7 +48,7 @@ window.mg = {};
   };
   mg.number = (count) => count.toLocaleString("en");
 
-  // The value of an axis as it is written; a baseline has none on the axes of guidance.
+  // The value of an axis as it is written; a baseline has none on the axes of guided runs.
   mg.label = (trial, key) => {
     const code = mg.trials[key][trial];
     return code == null ? (key === "loss" ? "Baseline" : NONE) : mg.axis(key).labels[code];

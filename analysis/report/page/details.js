@@ -75,7 +75,7 @@
         "p",
         { class: "quiet" },
         mg.badge(trial),
-        ` ${mg.trials.id[trial]} · epoch ${mg.trials.epochs_done[trial] ?? 0} of ${mg.trials.epochs[trial]} · ${mg.duration(mg.trials.seconds[trial])}`,
+        ` ${mg.trials.id[trial]} · epoch ${mg.trials.epochs_done[trial] ?? 0} of ${mg.trials.epochs_asked[trial]} · ${mg.duration(mg.trials.seconds[trial])}`,
       ),
       failure ? mg.element("p", { class: "error" }, `${failure.cause}: ${mg.short(failure.error, 300)}`) : null,
       scores(trial),
@@ -102,8 +102,9 @@
       .flatMap((option, number) => [number ? " " : "", mg.element("span", { class: "option" }, option)]);
 
   const configuration = (trial) => {
-    const own = mg.axes.map((axis) => [axis.label, mg.label(trial, axis.key)]);
-    const rows = [...own, ...Object.entries(mg.data.fixed), ["device", mg.trials.device[trial] ?? "–"]];
+    const own = Object.fromEntries(mg.axes.map((axis) => [axis.label, mg.label(trial, axis.key)]));
+    const rest = mg.data.trained[trial] ?? mg.data.fixed;
+    const rows = [...Object.entries({ ...own, ...rest }), ["device", mg.trials.device[trial] ?? "–"]];
     const baseline = mg.trials.parent[trial];
     if (baseline != null) rows.push(["baseline", mg.trials.id[baseline]]);
     return mg.element(
@@ -248,7 +249,7 @@
       ["", "val", "test"].map((text) => mg.element("th", {}, text)),
     );
     tip.replaceChildren(
-      mg.element("b", {}, mg.trials.baseline[trial] ? "Baseline" : mg.short(mg.name(trial), 80)),
+      mg.element("b", {}, mg.short(mg.name(trial), 80)),
       mg.element(
         "p",
         { class: "quiet" },

@@ -73,7 +73,8 @@
     const open = counts
       .filter(([state, many]) => many && state !== "done")
       .map(([state, many]) => `${mg.number(many)} ${state}`);
-    const { gain, hypervolume } = mg.data.best;
+    const { gain, hypervolume, outside_alone } = mg.data.best;
+    const sign = gain && mg.trials.outside[gain.trial] ? -1 : 1; // guided outside of the boxes, EPG is to fall
     const points = (share) => `${share < 0 ? "−" : "+"}${(100 * Math.abs(share)).toFixed(1)}`;
     return [
       tile(
@@ -83,8 +84,8 @@
       ),
       gain
         ? tile(
-            `Most EPG at ≤ ${100 * mg.data.f1_loss} points of ${gain.score}`,
-            points(gain.epg),
+            `${sign > 0 ? "Most" : "Least"} EPG at ≤ ${100 * mg.data.f1_loss} points of ${gain.score}`,
+            points(sign * gain.epg),
             `${gain.score} ${points(gain.change)} · ${mg.short(mg.name(gain.trial), 60)}`,
             () => mg.select(gain.trial),
           )
@@ -96,7 +97,7 @@
             `F1 × EPG on test, above (0, 0) · ${mg.short(mg.name(hypervolume.trial), 60)}`,
             () => mg.select(hypervolume.trial),
           )
-        : tile("Hypervolume", "–", "no front yet"),
+        : tile("Hypervolume", "–", outside_alone ? "none for guidance outside of the boxes" : "no front yet"),
       tile(
         "Compute",
         seconds ? mg.duration(seconds) : "–",

@@ -133,9 +133,15 @@
     });
     cursor = Math.min(cursor, Math.max(0, order.length - 1));
     document.getElementById("runs-note").textContent =
-      `Shown at the epoch with most EPG among those within ${100 * mg.data.f1_loss} points of the baseline's ${mg.metric("accuracy") ? "accuracy" : "F1"} on validation, or else at the best.`;
+      `Shown at the epoch with ${mostEpg()} among those within ${100 * mg.data.f1_loss} points of the baseline's ${mg.metric("accuracy") ? "accuracy" : "F1"} on validation, or else at the best.`;
     document.getElementById("table").setAttribute("aria-rowcount", order.length + 1);
     rows();
+  };
+
+  const mostEpg = () => {
+    const outside = mg.trials.outside.filter((_, trial) => !mg.trials.baseline[trial]);
+    if (!outside.some(Boolean)) return "most EPG";
+    return outside.every(Boolean) ? "least EPG" : "most EPG (least, if guided outside of the boxes)";
   };
 
   const rows = () => {

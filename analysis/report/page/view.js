@@ -28,15 +28,16 @@
     return trial.flatMap((each, point) => (shown[each] && !mg.trials.baseline[each] && measured(point) ? [point] : []));
   };
 
-  // The baselines that points started from, where those were measured; of no points, those that pass the filters.
+  // The baselines that points are compared with, where those were measured; of no points, those that pass the filters.
+  // Of baselines that differ only in what is tuned, the best alone is a point.
   const baselinesOf = (guided) => {
-    const started = new Set(guided.map((point) => start(mg.trials.parent[trialOf(point)], point)));
-    const wanted = (trial, point) => (guided.length ? started.has(start(trial, point)) : mg.shown()[trial]);
+    const compared = new Set(guided.map(kinAt));
+    const wanted = (trial, point) => (guided.length ? compared.has(kinAt(point)) : mg.shown()[trial]);
     return mg.data.points.trial.flatMap((trial, point) =>
       mg.trials.baseline[trial] && wanted(trial, point) ? [point] : [],
     );
   };
-  const start = (baseline, point) => `${baseline} ${mg.data.points.probe[point]}`;
+  const kinAt = (point) => `${mg.trials.kin[trialOf(point)]} ${mg.data.points.probe[point]}`;
 
   // The front of each setting, that is, of runs that differ only in what is tuned, measured at one probe; or of all runs
   // of a colour in a panel. Validation chooses. A baseline is no setting: all that it does not tune is one already.
