@@ -56,14 +56,17 @@ def pages(
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """A stem and the rows of each page, named by those of its keys that differ between pages.
 
-    Of `trials`, rows of `selection.guided_trials`, the page's `attrs` hold what was `tuned`, for its notes or caption.
+    Of `trials`, rows of `selection.guided_trials`, the page's `attrs` hold what was `tuned` and by which `score` it was
+    chosen, for its notes or caption.
     """
     differing = [key for key in keys if data[key].nunique() > 1]
     # Where a page's rows are: to go through the groups themselves would copy all rows into their order first.
     groups: dict[Any, Any] = data.groupby([*keys]).indices
     for _, places in sorted(groups.items()):
         page = data.take(places)
-        page.attrs["tuned"] = tuned(_competing(trials, page))
+        competing = _competing(trials, page)
+        page.attrs["tuned"] = tuned(competing)
+        page.attrs["score"] = "accuracy" if len(competing) and competing["exclusive"].all() else "F1"
         yield stem("-".join([name, *(str(page[key].iloc[0]) for key in differing)])), page
 
 

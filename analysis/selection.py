@@ -201,11 +201,15 @@ def kin(frame: pd.DataFrame, ids: pd.Series[str]) -> pd.Series[str]:
 
 
 def guided_trials(frame: pd.DataFrame) -> pd.DataFrame:
-    """Of every guided trial one row: `id`, CELL, whose `parent` is its `kin`, and TUNED."""
+    """Of every guided trial one row: `id`, CELL, whose `parent` is its `kin`, TUNED, and `exclusive`.
+
+    Where an image has one label only, a network has an accuracy, by which it is chosen: see `score`.
+    """
     guided = np.flatnonzero(_column(frame, "loss") != "none")
     guided = guided[~_taken(frame, ["id"], guided).duplicated()]
     trials = _taken(frame, ["id", *CELL, *TUNED], guided)
-    return trials.assign(parent=kin(frame, trials["parent"]))
+    single = set(_column(frame, "dataset")[_column(frame, "accuracy").notna()])
+    return trials.assign(parent=kin(frame, trials["parent"]), exclusive=trials["dataset"].isin(single))
 
 
 def tuned(frame: pd.DataFrame) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.classes import by_class
 from analysis.figures import names, style, trajectories
-from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, subject, titles, usual
+from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, score_of, subject, titles, usual
 
 PAGE = trajectories.PAGE
 PLOTTED = [*SETTING, "class", "loss", "seed", "id", "lambda_loc", "epoch", "epg"]
@@ -41,7 +41,7 @@ def draw(data: pd.DataFrame) -> Figure:
         ylabels=[""],
         xlabel="EPG (%) ↑",
         notes=[
-            f"{subject(data, PAGE)}: test results of each loss at its best validation F1.",
+            f"{subject(data, PAGE)}: test results of each loss at its best validation {score_of(data)}.",
             *chosen_over(data),
             *trajectories.seeds(data),
         ],

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from analysis.figures import names, style
-from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, subject, titles, usual
+from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, score_of, subject, titles, usual
 from analysis.selection import gains
 
 PAGE = ("dataset",)
@@ -55,7 +55,8 @@ def draw(data: pd.DataFrame) -> Figure:
         ylabels=["gain of EPG (points) ↑"],
         xlabel="time of an epoch / the baseline's ↓",
         notes=[
-            f"{subject(data, PAGE)}: largest gain at no more than {100 * F1_LOSS:g} points of F1, on validation.",
+            f"{subject(data, PAGE)}: largest gain at no more than {100 * F1_LOSS:g} points of {score_of(data)}, "
+            "on validation.",
             *chosen_over(data),
             f"{spelled}.",
             *_seeds(data),

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures import names, style, trajectories
-from analysis.figures.points import SETTING, beside_baselines, losses, settings_of_baselines, subject, usual
+from analysis.figures.points import SETTING, beside_baselines, losses, score_of, settings_of_baselines, subject, usual
 from analysis.selection import TUNED, at_own_probe, measurements, score, tuned
 
 PAGE = trajectories.PAGE
@@ -45,7 +45,7 @@ def draw(data: pd.DataFrame) -> Figure:
     """Draw the models measured at one depth of one data set."""
     marks = style.marks(losses(data))
     others = _differing(data)
-    start = f"{subject(data, PAGE)}: test results of each trial's best epoch by validation F1."
+    start = f"{subject(data, PAGE)}: test results of each trial's best epoch by validation {score_of(data)}."
     if others:
         start += f" A line joins trials of the same {' and '.join(map(names.label, others))}."
     figure, grid = trajectories.panels(data, METRICS, "λ, weight of the guidance loss", start)

@@ -86,7 +86,7 @@ def settings_of_baselines(frame: pd.DataFrame, points: pd.DataFrame) -> pd.Serie
         one["id"]: ", ".join(f"{names.label(key)} {one[key]:g}" for key in TUNED if several[key])
         for one in starts.to_dict("records")
     }
-    return points["parent"].map(said).fillna("").astype("str")
+    return pd.Series([said.get(parent, "") for parent in points["parent"]], points.index, dtype="str")
 
 
 def losses(data: pd.DataFrame) -> list[str]:
@@ -118,6 +118,11 @@ def subject(data: pd.DataFrame, page: Sequence[str]) -> str:
     depth = f" at {names.label(row['depth'])}" if "depth" in page else ""
     others = "".join(f", {names.label(key)} {names.printable(str(row[key]))}" for key in APART if key in data)
     return names.label(row["dataset"]) + model + depth + others
+
+
+def score_of(data: pd.DataFrame) -> str:
+    """What a page was chosen by, in words: F1, or accuracy where an image has one label; see `outputs.pages`."""
+    return str(data.attrs.get("score", "F1"))
 
 
 def chosen_over(data: pd.DataFrame) -> Iterator[str]:

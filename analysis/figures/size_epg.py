@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis.classes import by_size
 from analysis.figures import style, trajectories
-from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, subject, titles, usual
+from analysis.figures.points import COLUMN, SETTING, chosen_over, losses, score_of, subject, titles, usual
 
 PAGE = trajectories.PAGE
 PLOTTED = [*SETTING, "loss", "seed", "id", "lambda_loc", "epoch", "size", "pairs", "epg"]
@@ -41,7 +41,7 @@ def draw(data: pd.DataFrame) -> Figure:
         ylabels=["EPG (%) ↑"],
         xlabel="share of the image in the boxes (%)",
         notes=[
-            f"{subject(data, PAGE)}: test results of each loss at its best validation F1.",
+            f"{subject(data, PAGE)}: test results of each loss at its best validation {score_of(data)}.",
             *chosen_over(data),
             *trajectories.seeds(data),
         ],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.figures.points import beside_baselines
+from analysis.figures.points import beside_baselines, score_of
 from analysis.selection import at_own_probe, best_of_cells
 from analysis.tables import rows
 from analysis.tables.layout import Measure
@@ -35,4 +35,4 @@ def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
 
 
 def caption(page: pd.DataFrame) -> str:
-    return rows.about(page, "test results at the λ and epoch of the best validation F1.")
+    return rows.about(page, f"test results at the λ and epoch of the best validation {score_of(page)}.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from analysis.figures.points import beside_baselines
+from analysis.figures.points import beside_baselines, score_of
 from analysis.selection import gains
 from analysis.tables import rows
 from analysis.tables.layout import Measure
@@ -34,14 +34,15 @@ def data(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
+    score = score_of(page)
     if page["measure"].str.endswith("_low").any():
-        return {f"-{points}_low": Measure(f"EPG at −{points} F1 ↓", best="low") for points in POINTS}
-    return {f"-{points}": Measure(f"EPG at −{points} F1 ↑") for points in POINTS}
+        return {f"-{points}_low": Measure(f"EPG at −{points} {score} ↓", best="low") for points in POINTS}
+    return {f"-{points}": Measure(f"EPG at −{points} {score} ↑") for points in POINTS}
 
 
 def caption(page: pd.DataFrame) -> str:
     return rows.about(
         page,
-        "test EPG (%) of the kept epoch with the best EPG on validation whose validation F1 is at most so many points "
-        "below the baseline's.",
+        f"test EPG (%) of the kept epoch with the best EPG on validation whose validation {score_of(page)} is at most "
+        "so many points below the baseline's.",
     )

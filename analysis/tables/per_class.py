@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.classes import by_class
-from analysis.figures.points import SETTING, chosen_over, subject
+from analysis.figures.points import SETTING, chosen_over, score_of, subject
 from analysis.intervals import summaries
 from analysis.tables import rows
 from analysis.tables.layout import Measure
@@ -53,5 +53,5 @@ def measures(page: pd.DataFrame) -> Mapping[str, Measure]:
 
 
 def caption(page: pd.DataFrame) -> str:
-    shown = f"{subject(page, PAGE)}: test results (%) of every class at the best validation F1."
+    shown = f"{subject(page, PAGE)}: test results (%) of every class at the best validation {score_of(page)}."
     return " ".join([shown, *chosen_over(page)])

@@ -46,6 +46,24 @@ def test_baselines_of_several_learning_rates_are_one_cross() -> None:
         pd.testing.assert_frame_equal(module.data(both), module.data(frame))
 
 
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_a_caption_says_whether_f1_or_accuracy_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exclusive: bool
+) -> None:
+    frame = small().assign(accuracy=1 - small()["f1"]) if exclusive else small()
+    right, wrong = ("accuracy", "F1") if exclusive else ("F1", "accuracy")
+    for name in ("best-f1", "epg-at-f1"):
+        caption = save_table(name, frame, tmp_path)[1].read_text().replace("\n", " ")
+        assert f"validation {right}" in caption
+        assert f"validation {wrong}" not in caption
+    module, notes = FIGURES["lambdas"].load(), list[str]()
+    draw = module.draw
+    monkeypatch.setattr(module, "draw", lambda page: notes.append((drawn := draw(page)).get_supxlabel()) or drawn)
+    save("lambdas", frame, tmp_path)
+    assert all(f"best epoch by validation {right}" in " ".join(note.split()) for note in notes)
+    assert notes
+
+
 def test_what_was_chosen_over_is_said(tmp_path: Path) -> None:
     said = "Chosen on validation over λ, learning rate, batch size and epoch."
     for name, frame in (("a", searched(small())), ("b", small())):
