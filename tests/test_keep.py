@@ -27,7 +27,7 @@ from mgsweep.store.columns import COLUMNS
 from mgsweep.store.gallery import Gallery
 from mgsweep.store.states import state_of
 from mgsweep.store.verify import verify
-from mgsweep.trial import Trial
+from mgsweep.trial import Probe, Trial
 
 store = test_listings.store
 
@@ -145,6 +145,16 @@ def test_clean_removes_leftovers_and_never_what_can_be_used(full: Store) -> None
     assert {name: content for name, (_, content) in snapshot(full.path).items()} == {
         name: content for name, (_, content) in before.items()
     }
+
+
+def test_a_probe_that_is_still_measured_keeps_its_checkpoint(full: Store) -> None:
+    """The record is there and sound, and lacks the probe: the checkpoint is ahead of it."""
+    full.plan([DONE.model_copy(update={"probes": (Probe("bcos", "final"),)})])
+    full.save(DONE.id, b"state", rows(DONE, 10))
+    aged(full)
+    assert "0 removed" in mgsweep("clean", "demo", "--store", full.path.parent)
+    full.plan([DONE])
+    assert "1 removed" in mgsweep("clean", "demo", "--store", full.path.parent)
 
 
 @pytest.mark.parametrize("spoil", [lambda plan: plan.write_bytes(b"torn"), Path.unlink])
