@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mgsweep.cli.options import RESULTS, Exit
+from mgsweep.cli.options import Exit, elsewhere
 from mgsweep.labels import label, shared
 from mgsweep.pareto import Goals
 from mgsweep.trial import CONFIG, Trial
@@ -27,7 +27,7 @@ def summarise(
 
     again = ["mgsweep", *useful(sys.argv[1:], outcome)]  # with every option that chose these trials
     asked = {trial.id for trial in (results.planned() if plan.search else plan.trials)}
-    elsewhere = [] if results.path.parent == RESULTS else ["--store", str(results.path.parent)]
+    where = elsewhere(results.path.parent)
     if outcome and outcome.stopped and outcome.unfinished:
         console.print(outcome.stopped, style="red" if outcome.code == Exit.FAILED else "yellow", markup=False)
         done = len(agenda.done) + outcome.finished
@@ -40,14 +40,14 @@ def summarise(
     else:
         print_gains(results)
     if failed := len(agenda.failed) + (outcome.failed if outcome else 0):
-        look = command(["mgsweep", "trials", plan.name, *elsewhere])
+        look = command(["mgsweep", "trials", plan.name, *where])
         console.print(
             f"[red]{failed} failed[/]. Look: {look}  Again: {command([*again, '--retry', 'all'])}", soft_wrap=True
         )
         return Exit.FAILED
     stopped = len(asked & results.stopped())
     ended = f"{len(asked) - stopped} done, {stopped} stopped early" if stopped else f"all {len(asked)} done"
-    figures = command(["mgsweep", "figures", plan.name if scale else str(file), *elsewhere])
+    figures = command(["mgsweep", "figures", plan.name if scale else str(file), *where])
     console.print(f"[green]{ended}[/]. Next: {figures}", soft_wrap=True)
     return Exit.DONE
 
