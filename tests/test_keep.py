@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from test_listings import BASELINE, BUG, DONE, INTERRUPTED, RUNNING, TRIALS, rows, snapshot
 from typer.testing import CliRunner
 
+from analysis.report import results
 from mgsweep import durable
 from mgsweep.cli import app
 from mgsweep.errors import InvalidInput, StoreError
@@ -281,6 +282,7 @@ def test_listings_and_budgets_know_what_was_stopped_in_another_store(tmp_path: P
     assert (stopped["state"], stopped["epoch"], stopped["f1"], stopped["seconds"]) == ("stopped", 2, 0.52, 80)
     assert look(whole).spent == look(source).spent == pytest.approx((4 + 2) * 40)
     assert Timings(whole).spent == Timings(source).spent == pytest.approx((4 + 2) * 40)
+    assert set(results.read(whole).rows["id"]) == {BASELINE.id, DONE.id}  # the report's
     shown = mgsweep("show", DONE.id, "--store", whole.path.parent)
     assert "F1 on validation, epochs 1 to 2: 51.0 to 52.0" in shown
 

@@ -45,7 +45,7 @@ def read(store: Store) -> Results:
     states = state_of(store)
     planned = [{"id": trial.id, "state": states[trial.id], **trial.to_row()} for trial in store.planned()]
     finished = store.frame()
-    under_way = [row for name, state in states.items() if state != "done" for row in store.progress(name)]
+    under_way = [row for name, state in states.items() if state != "done" for row in store.so_far(name)]
     rows = [finished] if not under_way else [finished, pd.DataFrame(under_way).reindex(columns=finished.columns)]
     file, gallery = store.path / "sweep.yaml", Gallery(store.path)
     return Results(
