@@ -42,7 +42,8 @@ def summarise(
     if failed := len(agenda.failed) + (outcome.failed if outcome else 0):
         look = command(["mgsweep", "trials", plan.name, *where])
         console.print(
-            f"[red]{failed} failed[/]. Look: {look}  Again: {command([*again, '--retry', 'all'])}", soft_wrap=True
+            f"[red]{failed} failed[/]. Look: {look}  Again: {command([*without(again, '--retry'), '--retry', 'all'])}",
+            soft_wrap=True,
         )
         return Exit.FAILED
     stopped = len(asked & results.stopped())
@@ -57,9 +58,16 @@ def useful(arguments: list[str], outcome: Outcome | None) -> list[str]:
     reached = outcome.stopped.split(" ")[0] if outcome else ""
     if reached not in ("--until", "--budget"):
         return arguments
-    kept = [word for word in arguments if not word.startswith(f"{reached}=")]
-    at = kept.index(reached) if reached in kept else len(kept)
-    return kept[:at] + kept[at + 2 :]
+    return without(arguments, reached)
+
+
+def without(arguments: list[str], option: str) -> list[str]:
+    """What was typed, without an option and its values."""
+    kept = [word for word in arguments if not word.startswith(f"{option}=")]
+    while option in kept:
+        at = kept.index(option)
+        del kept[at : at + 2]
+    return kept
 
 
 def print_front(search: Search, results: Store) -> None:
