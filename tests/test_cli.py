@@ -110,7 +110,8 @@ def test_listings(finished: Path, sweep: Path) -> None:
     status = mgsweep("status", "--store", finished, "--format", "json")
     assert json.loads(status.stdout) == [
         {"sweep": "tiny", "trials": 3, "done": 3, "stopped": 0, "running": 0, "stale": 0, "interrupted": 0, "failed": 0,
-         "waiting": 0, "failed_by": {}, "epochs_per_hour": None, "seconds_left": None, "gpu_hours": ANY}
+         "waiting": 0, "failed_by": {}, "epochs_per_hour": None, "seconds_left": None, "hours": ANY,
+         "gpu_hours": 0}
     ]  # fmt: skip
     rows = list(csv.DictReader(io.StringIO(mgsweep("trials", "tiny", "--store", finished, "--format", "csv").stdout)))
     assert {row["id"] for row in rows} == {trial.id for trial in load(sweep).trials}

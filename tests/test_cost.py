@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from test_store import row
 
-from mgsweep.listings.planned import forecast, orphans
+from mgsweep.listings.planned import forecast, orphans, reached
 from mgsweep.plan import load
 from mgsweep.plan.cost import IMAGES, MEASURED_AT, PUBLISHED, cost, epoch_seconds
 from mgsweep.plan.schema import Resources
 from mgsweep.store import Store
-from mgsweep.trial import Trial
+from mgsweep.trial import Probe, Trial
 
 ROOT = Path(__file__).parents[1]
 BASELINE = Trial(dataset="voc2007", model="bcos", epochs=300)
@@ -68,6 +68,17 @@ def test_what_an_interrupted_trial_has_trained_is_not_ahead(tmp_path: Path) -> N
     assert store.reached() == {}
 
 
+def test_a_probe_that_is_added_trains_nothing_again(tmp_path: Path) -> None:
+    store, more = Store(tmp_path / "demo"), GUIDED.model_copy(update={"probes": (Probe("bcos", "final"),)})
+    store.commit(GUIDED.id, [row(GUIDED, seconds=3.0)])
+    safe = reached([more, BASELINE], store)
+    assert safe == {GUIDED.id: GUIDED.epochs}
+    (told,) = forecast([more], store.timings(), Resources(), safe)
+    assert told == "  1 trials are trained; of them only what is not measured yet is ahead"
+    both = list(forecast([more, BASELINE], store.timings(), Resources(), safe))
+    assert both[0] == next(iter(forecast([BASELINE], [], Resources())))
+
+
 def test_every_depth_of_every_published_model_has_a_bound() -> None:
     for model in ("vanilla", "bcos", "xdnn"):
         taken = {
@@ -94,6 +105,23 @@ def test_half_a_gpu_is_half_the_gpu_hours() -> None:
     assert (whole, half) == ("about 1.1 GPU hours to run", "about 0.6 GPU hours to run")
     assert list(forecast([], [], Resources())) == []
     assert "A100, tests at the end left out (github.com/" in list(forecast([GUIDED], [], Resources()))[1]
+
+
+def test_what_a_search_chose_is_still_in_its_file(tmp_path: Path) -> None:
+    file, store = tmp_path / "demo.yaml", Store(tmp_path / "demo")
+    space = "{attribution: bcos, depth: input, loss: energy, lambda_loc: {log: [0.1, 10]}}"
+    text = "common: {dataset: shapes, model: bcos}\nsearch: {space: %s, budget: {trials: 4}}"
+    file.write_text(text % space)
+    plan = load(file)
+    assert plan.space
+    chosen = [trial for number in (0.2, 0.4) if (trial := plan.space.trial({"lambda_loc": number}))]
+    store.begin("old", [*plan.trials, *chosen])
+    assert len(store.planned()) == 3
+    assert list(orphans(plan, store)) == []
+    file.write_text(text % space.replace("log: [0.1", "log: [1"))
+    assert list(orphans(load(file), store)) == [
+        f"2 trials in the store are no longer in the file (0 of them done): {chosen[0].id}, {chosen[1].id}"
+    ]
 
 
 def test_what_the_file_no_longer_asks_for_is_named(tmp_path: Path) -> None:

@@ -18,16 +18,19 @@ from hypothesis import strategies as st
 from test_listings import BASELINE, BUG, DONE, INTERRUPTED, RUNNING, TRIALS, rows, snapshot
 from typer.testing import CliRunner
 
+from analysis.report import results
 from mgsweep import durable
 from mgsweep.cli import app
 from mgsweep.errors import InvalidInput, StoreError
+from mgsweep.listings.trials import by_trial
 from mgsweep.plan.arguments import shard
+from mgsweep.runner.limits import Timings
 from mgsweep.store import Store
 from mgsweep.store.columns import COLUMNS
 from mgsweep.store.gallery import Gallery
-from mgsweep.store.states import state_of
+from mgsweep.store.states import look, state_of
 from mgsweep.store.verify import verify
-from mgsweep.trial import Trial
+from mgsweep.trial import Probe, Trial
 
 store = test_listings.store
 
@@ -147,6 +150,16 @@ def test_clean_removes_leftovers_and_never_what_can_be_used(full: Store) -> None
     }
 
 
+def test_a_probe_that_is_still_measured_keeps_its_checkpoint(full: Store) -> None:
+    """The record is there and sound, and lacks the probe: the checkpoint is ahead of it."""
+    full.plan([DONE.model_copy(update={"probes": (Probe("bcos", "final"),)})])
+    full.save(DONE.id, b"state", rows(DONE, 10))
+    aged(full)
+    assert "0 removed" in mgsweep("clean", "demo", "--store", full.path.parent)
+    full.plan([DONE])
+    assert "1 removed" in mgsweep("clean", "demo", "--store", full.path.parent)
+
+
 @pytest.mark.parametrize("spoil", [lambda plan: plan.write_bytes(b"torn"), Path.unlink])
 def test_without_its_plan_a_sweep_is_not_cleaned(full: Store, spoil: Any) -> None:
     """What can be resumed would be of trials in no plan."""
@@ -259,6 +272,19 @@ def test_merged_are_also_pictures_and_what_was_stopped_early(tmp_path: Path) -> 
     assert whole.rows_of_stopped(DONE.id) == source.rows_of_stopped(DONE.id)
     assert Gallery(whole.path).images(BASELINE.id) == {3}
     assert state_of(whole) == state_of(source) == {BASELINE.id: "done", DONE.id: "stopped"}
+
+
+def test_listings_and_budgets_know_what_was_stopped_in_another_store(tmp_path: Path) -> None:
+    source, whole = stopped_and_hung(Store(tmp_path / "a" / "demo")), Store(tmp_path / "all" / "demo")
+    mgsweep("merge", source.path.parent, "--into", whole.path.parent)
+    assert by_trial(whole) == by_trial(source)
+    (stopped,) = (row for row in by_trial(whole) if row["id"] == DONE.id)
+    assert (stopped["state"], stopped["epoch"], stopped["f1"], stopped["seconds"]) == ("stopped", 2, 0.52, 80)
+    assert look(whole).spent == look(source).spent == pytest.approx((4 + 2) * 40)
+    assert Timings(whole).spent == Timings(source).spent == pytest.approx((4 + 2) * 40)
+    assert set(results.read(whole).rows["id"]) == {BASELINE.id, DONE.id}  # the report's
+    shown = mgsweep("show", DONE.id, "--store", whole.path.parent)
+    assert "F1 on validation, epochs 1 to 2: 51.0 to 52.0" in shown
 
 
 @pytest.mark.parametrize("first", ["record", "stopped"])

@@ -21,6 +21,7 @@ from mgsweep.best import best_epoch
 from mgsweep.cli import app
 from mgsweep.errors import InvalidInput
 from mgsweep.listings.plot import curve
+from mgsweep.listings.sweeps import by_sweep
 from mgsweep.listings.trials import COLUMNS, by_trial, choose
 from mgsweep.runner.retry import ANSWERS
 from mgsweep.store import Store
@@ -165,6 +166,42 @@ def test_status_groups_failures_by_cause(store: Store) -> None:
         "trials": 8, "done": 2, "running": 1, "stale": 1, "interrupted": 1, "failed": 2, "waiting": 1,
     }  # fmt: skip
     assert row["failed_by"] == {"bug": 1, "memory": 1}
+
+
+def test_what_was_stopped_early_is_not_on_its_way(store: Store) -> None:
+    store.stop(INTERRUPTED.id)
+    _, under_way = mgsweep("status", "--store", str(store.path.parent)).split("On their way")
+    assert RUNNING.id in under_way
+    assert INTERRUPTED.id not in under_way
+
+
+@pytest.mark.parametrize(
+    ("text", "gpus"),
+    [
+        ("name: demo", 0),
+        ("name: demo\nresources: {gpu: 0.5}", 0.5),
+        ("resources: {gpu: 0.5}\nscales: {large: {resources: {gpu: 2}}}", 0.5),
+        ("name: other\nscales: {demo: {resources: {gpu: 2}}}", 0),
+        ("[]", 0),
+        ("resources: {gpu: [a]}", 0),
+        ("scales: 3", 0),
+    ],
+)
+def test_gpu_hours_are_those_of_the_gpus_a_trial_occupies(store: Store, text: str, gpus: float) -> None:
+    """As in `plan` and `--budget`. The rest is hours of trials."""
+    (store.path / "sweep.yaml").write_text(text)
+    (row,) = json.loads(mgsweep("status", "--store", str(store.path.parent), "--format", "json"))
+    assert row["hours"] == pytest.approx(21 * 40 / 3600, abs=1e-3)
+    assert row["gpu_hours"] == pytest.approx(gpus * 21 * 40 / 3600, abs=1e-3)
+    shown = mgsweep("status", "--store", str(store.path.parent)).partition("On their way")[0]
+    assert ("GPU" in shown) == bool(gpus)
+
+
+def test_gpu_hours_of_a_scale_are_by_what_it_says(store: Store) -> None:
+    (store.path / "sweep.yaml").write_text("scales: {large: {resources: {gpu: 2}}}")
+    large = store.path.rename(store.path.parent / "demo-large")
+    (row,) = by_sweep(large.parent)
+    assert row["gpu_hours"] == pytest.approx(2 * row["hours"], abs=2e-3)
 
 
 def test_the_best_epoch_is_the_one_that_children_start_from(store: Store) -> None:

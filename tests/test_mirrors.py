@@ -13,17 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from replay import Replay
 from test_store import BASELINE, GUIDED
 
 from mgsweep import mirrors
 from mgsweep.errors import InvalidInput, UnknownName
 from mgsweep.mirrors import Event, Mirror, mirrored
 from mgsweep.mirrors.command import Command
-from mgsweep.mirrors.trackers import MLflow, TensorBoard, Wandb, tracker
+from mgsweep.mirrors.trackers import MLflow, TensorBoard, Wandb, ends_epoch, scalars, tracker
 from mgsweep.plan import load
-from mgsweep.runner import Outcome
+from mgsweep.runner import Outcome, Places
+from mgsweep.runner.execution import execute
+from mgsweep.store import Store
+from mgsweep.trial import Probe, Trial
 
-ROW = {"epoch": 1, "split": "val", "f1": 0.5, "epg": 0.25, "device": "a name"}
+ROW = {"epoch": 1, "split": "val", "f1": 0.5, "epg": 0.25, "trained": True, "published": False, "pid": 7}
+"""Of an epoch, with what Ray Tune adds."""
 
 
 class Deaf:
@@ -156,6 +161,23 @@ def test_on_event_is_a_list_of_arguments(tmp_path: Path, wrong: str) -> None:
 
 
 # Trackers
+
+
+def test_a_tracker_gets_every_epoch_once_and_its_own_scores(tmp_path: Path) -> None:
+    """When the kept epochs are tested, too, and when a probe is asked for that is measured at them."""
+    store, points = Store(tmp_path / "demo"), []
+    trial = Trial.from_row(BASELINE.to_row() | {"epochs": 12})
+    for probes in ((), (Probe("bcos", "input"),)):
+        for told in execute(trial.model_copy(update={"probes": probes}), Places(store.path), training=Replay()):
+            event = Event("progressed", "demo", trial, told)
+            points += [(told["epoch"], dict(scalars(event))["val/f1"])] if ends_epoch(event) else []
+        assert points == sorted(
+            {row["epoch"]: row["f1"] for row in store.rows(trial.id) if row["split"] == "val"}.items()
+        )
+
+
+def test_what_ray_tune_adds_to_a_row_is_no_score() -> None:
+    assert dict(scalars(Event("progressed", "demo", BASELINE, ROW))) == {"val/f1": 0.5, "val/epg": 0.25}
 
 
 def events() -> Iterator[Event]:

@@ -303,6 +303,12 @@ def test_set_overrides_a_key_everywhere(plan: Any) -> None:
     assert made.resources.gpu == 0.5
 
 
+def test_set_writes_one_value_where_there_may_be_more(plan: Any) -> None:
+    at, per = "early_stop.at=2", "early_stop.per=loss"
+    assert plan(GRID, at, per).early_stop == plan("early_stop: {at: [2], per: [loss]}\n" + GRID).early_stop
+    assert plan(GRID, "early_stop.at=2,3").early_stop.at == [2, 3]
+
+
 def test_only_keeps_trials_and_their_baselines(plan: Any) -> None:
     made = plan(GRID, only=("model=X-DNN", "lambda_loc=2", "depth=input,final"))
     assert set(values(made, "model", "lambda_loc")) == {("xdnn", 2)}
@@ -322,7 +328,9 @@ def test_only_keeps_trials_and_their_baselines(plan: Any) -> None:
         (["lambda_loc=0"], (), "--set lambda_loc=0: expected a number > 0"),
         (["resources.gpu=x"], (), "--set resources.gpu=x: expected a number, got 'x'"),
         (["search.space.loss=1"], (), "--set search.space.loss=1: expected text, got 1"),
-        (["resource.gpu=1"], (), "resource: unknown key; did you mean 'resources'?"),
+        (["resource.gpu=1"], (), "--set resource.gpu=1: unknown key; did you mean 'resources'?"),
+        (["search.bogus.x=1"], (), "--set search.bogus.x=1: unknown key"),
+        (["early_stop.at=soon"], (), "--set early_stop.at=soon: expected a whole number, got 'soon'"),
         ([], ("modle=xdnn",), "--only: unknown key 'modle'; did you mean 'model'?"),
         ([], ("model=bcoss",), "--only: unknown model 'bcoss'; did you mean 'bcos'?"),
         ([], ("guidance_source=msk",), "--only: unknown guidance_source 'msk'; did you mean 'mask'?"),
@@ -340,6 +348,11 @@ def test_only_what_was_set_is_blamed_on_set(plan: Any) -> None:
     grid = "{model: bcos, attribution: bcos, depth: final, loss: l1, lambda_loc: 1, exclude: [{loss: enrgy}]}"
     with pytest.raises(InvalidInput, match=r"sweep.yaml:3: grids.0..exclude.0..loss: unknown loss 'enrgy'"):
         plan(HEAD + f"grids:\n  - {grid}", "loss=energy")
+
+
+def test_what_the_file_says_is_not_blamed_on_what_was_set_in_the_same_section(plan: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"sweep.yaml:1: resources.gpus: unknown key; did you mean 'gpu'"):
+        plan("resources: {gpus: 1}\n" + GRID, "resources.cpu=2")
 
 
 def test_what_was_set_of_a_search_space_is_blamed_on_set(plan: Any) -> None:

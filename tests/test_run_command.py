@@ -82,6 +82,15 @@ def test_a_budget_that_is_used_up_asks_for_a_larger_one(chaos: Chaos, monkeypatc
     assert "--budget 0.001" not in said.split("Resume")[1]
 
 
+def test_what_failed_is_advised_to_be_tried_again_once(chaos: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing, *_ = chaos.plan.trials
+    simulated(monkeypatch, Replay(mishaps={failing.id: Mishap("bug")}))
+    typed = ("run", chaos.file, "--local", "--retry", "bug", "--retry=all", "--store", chaos.store.path.parent)
+    monkeypatch.setattr("sys.argv", ["mgsweep", *map(str, typed)])
+    _, again = mgsweep(*typed, code=1).split("Again: ")
+    assert again.split() == f"mgsweep run {chaos.file} --local --store {chaos.store.path.parent} --retry all".split()
+
+
 def test_a_failure_is_forgiven_until_the_trial_fails_anew(chaos: Chaos, monkeypatch: pytest.MonkeyPatch) -> None:
     failing, *_ = chaos.plan.trials
     command = ("run", chaos.file, "--local", "--store", chaos.store.path.parent)

@@ -45,7 +45,7 @@ def read(store: Store) -> Results:
     states = state_of(store)
     planned = [{"id": trial.id, "state": states[trial.id], **trial.to_row()} for trial in store.planned()]
     finished = store.frame()
-    under_way = [row for name, state in states.items() if state != "done" for row in store.progress(name)]
+    under_way = [row for name, state in states.items() if state != "done" for row in store.so_far(name)]
     parts = [finished] if not under_way else [finished, pd.DataFrame(under_way).reindex(columns=finished.columns)]
     rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     asked = pd.DataFrame(planned, columns=["id", "state", *CONFIG])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mgsweep.cli.options import RESULTS, Scale, StoredSweep, StoreFolder, SweepFile, stored
+from mgsweep.cli.options import RESULTS, Scale, StoredSweep, StoreFolder, SweepFile, elsewhere, stored
 from mgsweep.cli.written import asked, goals_of, written
 from mgsweep.errors import InvalidInput, StoreError
 from mgsweep.pareto import USUAL
@@ -75,7 +75,7 @@ def gallery(
     from mgsweep.plan import load
     from mgsweep.runner import Places
     from mgsweep.runner.pictures import hang_all
-    from mgsweep.screen import console
+    from mgsweep.screen import command, console
 
     wanted = images.split(",") if images else []
     if wrong := [number for number in wanted if not number.strip().isdecimal()]:
@@ -84,11 +84,13 @@ def gallery(
     results = stored(store, plan.name)
     places = Places(results.path.resolve(), plan.data)
     made, lacking = hang_all(results.planned(), places, [int(number) for number in wanted])
-    if not (made or lacking):
-        raise StoreError(f"{results.path}: no trial is done yet, and only those have pictures; run the sweep first")
+    if not made:
+        nothing = f"{results.path}: no trial is done yet, and only those have pictures; run the sweep first"
+        raise StoreError("\n".join(lacking) or nothing)
     for reason in lacking:
         console.print(reason, style="dim", markup=False, soft_wrap=True)
-    console.print(f"pictures of {made} trials. Next: mgsweep figures {plan.name} gallery", markup=False, soft_wrap=True)
+    figure = command(["mgsweep", "figures", plan.name, "gallery", *elsewhere(store)])
+    console.print(f"pictures of {made} trials. Next: {figure}", soft_wrap=True)
 
 
 def _asked(
@@ -140,8 +142,7 @@ def report(
 
     results = stored(store, sweep)
     goals = goals_of(written(results)) or USUAL
-    elsewhere = [] if store == RESULTS else ["--store", str(store)]
-    run = shlex.join(["mgsweep", "run", *asked(results, sweep), *elsewhere])
+    run = shlex.join(["mgsweep", "run", *asked(results, sweep), *elsewhere(store)])
     if not watch:
         console.print(str(pages.write(results, run, out, goals=goals)[0]), markup=False, soft_wrap=True)
         return

@@ -36,7 +36,7 @@ def plan(
 
     Trains and writes nothing.
     """
-    from mgsweep.listings.planned import by_axis, forecast, orphans
+    from mgsweep.listings.planned import by_axis, forecast, orphans, reached
     from mgsweep.screen import console, show
     from mgsweep.store import Store
 
@@ -46,7 +46,8 @@ def plan(
     announce(wanted, ahead)
     console.print(f"{len(wanted.baselines)} baselines, {len(wanted.guided)} guided")
     show(by_axis(wanted.trials))
-    for line in forecast(ahead.to_run, Store(store).timings(), wanted.resources, results.reached()):
+    safe = reached(ahead.to_run, results)
+    for line in forecast(ahead.to_run, Store(store).timings(), wanted.resources, safe):
         console.print(line, markup=False, soft_wrap=True)
     if not (scale or set_ or only or shard):
         for line in orphans(wanted, results):

@@ -38,6 +38,11 @@ FormatOption = Annotated[str, typer.Option("--format", metavar="table|json|csv",
 RESULTS = Path("results")
 
 
+def elsewhere(store: Path) -> list[str]:
+    """What a command line to copy needs, to be about the results in this folder."""
+    return [] if store == RESULTS else ["--store", str(store)]
+
+
 def format_of(form: str) -> Format:
     from mgsweep.screen import FORMATS
 

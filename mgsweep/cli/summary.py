@@ -7,7 +7,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mgsweep.cli.options import RESULTS, Exit
+from mgsweep.cli.options import Exit, elsewhere
 from mgsweep.labels import label, shared
 from mgsweep.pareto import Goals
 from mgsweep.trial import CONFIG, Trial
@@ -27,7 +27,7 @@ def summarise(
 
     again = ["mgsweep", *useful(sys.argv[1:], outcome)]  # with every option that chose these trials
     asked = {trial.id for trial in (results.planned() if plan.search else plan.trials)}
-    elsewhere = [] if results.path.parent == RESULTS else ["--store", str(results.path.parent)]
+    where = elsewhere(results.path.parent)
     if outcome and outcome.stopped and outcome.unfinished:
         console.print(outcome.stopped, style="red" if outcome.code == Exit.FAILED else "yellow", markup=False)
         done = len(agenda.done) + outcome.finished
@@ -40,14 +40,15 @@ def summarise(
     else:
         print_gains(results)
     if failed := len(agenda.failed) + (outcome.failed if outcome else 0):
-        look = command(["mgsweep", "trials", plan.name, *elsewhere])
+        look = command(["mgsweep", "trials", plan.name, *where])
         console.print(
-            f"[red]{failed} failed[/]. Look: {look}  Again: {command([*again, '--retry', 'all'])}", soft_wrap=True
+            f"[red]{failed} failed[/]. Look: {look}  Again: {command([*without(again, '--retry'), '--retry', 'all'])}",
+            soft_wrap=True,
         )
         return Exit.FAILED
     stopped = len(asked & results.stopped())
     ended = f"{len(asked) - stopped} done, {stopped} stopped early" if stopped else f"all {len(asked)} done"
-    figures = command(["mgsweep", "figures", plan.name if scale else str(file), *elsewhere])
+    figures = command(["mgsweep", "figures", plan.name if scale else str(file), *where])
     console.print(f"[green]{ended}[/]. Next: {figures}", soft_wrap=True)
     return Exit.DONE
 
@@ -57,9 +58,16 @@ def useful(arguments: list[str], outcome: Outcome | None) -> list[str]:
     reached = outcome.stopped.split(" ")[0] if outcome else ""
     if reached not in ("--until", "--budget"):
         return arguments
-    kept = [word for word in arguments if not word.startswith(f"{reached}=")]
-    at = kept.index(reached) if reached in kept else len(kept)
-    return kept[:at] + kept[at + 2 :]
+    return without(arguments, reached)
+
+
+def without(arguments: list[str], option: str) -> list[str]:
+    """What was typed, without an option and its values."""
+    kept = [word for word in arguments if not word.startswith(f"{option}=")]
+    while option in kept:
+        at = kept.index(option)
+        del kept[at : at + 2]
+    return kept
 
 
 def print_front(search: Search, results: Store) -> None:

@@ -29,13 +29,12 @@ def asked(results: Store, sweep: str) -> list[str]:
         sweep: the file, or its name in the store. Then it is the file that was run, as long as that is as it was, for
             relative folders of data count from there; else the copy in the store.
     """
-    from mgsweep.plan import called
+    from mgsweep.plan import scale_of
 
     file = Path(sweep) if Path(sweep).suffix in (".yaml", ".yml") else results.source() or results.path / "sweep.yaml"
-    said, folder = written(results), results.path.name
-    scales = (str(scale) for scale in said.get("scales") or ())
-    scale = next((["--scale", scale] for scale in scales if called(said.get("name"), file, scale) == folder), [])
-    return [str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file), *scale]
+    scale = scale_of(written(results), file, results.path.name)
+    where = str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
+    return [where, "--scale", scale] if scale else [where]
 
 
 def goals_of(said: Mapping[str, Any]) -> Goals | None:

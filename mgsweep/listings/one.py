@@ -53,7 +53,7 @@ def describe(folder: Path, beginning: str) -> None:
     state, known = look(store).states[trial.id], shared(store.planned())
     console.print(f"[bold]{trial.id}[/]  {label(trial, known)}  [{'green' if state == 'done' else 'yellow'}]{state}[/]")
     show([{"field": key, "value": value} for key, value in _configuration(store, trial).items()])
-    rows = store.rows(trial.id) if state == "done" else store.progress(trial.id)
+    rows = store.rows(trial.id) if state == "done" else store.so_far(trial.id)
     for line in _curves(trial, rows):
         console.print(line, highlight=False, markup=False)
     if rows:

@@ -49,9 +49,11 @@ def forecast(
     Args:
         timings: of the trials that ran, as `Store.timings` gives them.
         each: what one trial occupies: a trial on half a GPU takes half the GPU hours of its time.
-        reached: the last epoch that is safe of trials that were interrupted, by id: only the rest is ahead.
+        reached: the last epoch that is safe of trials that are not begun anew, by id: only the rest is ahead.
     """
-    found = cost(trials, epoch_seconds(timings), reached)
+    trials = list(trials)
+    ahead = [trial for trial in trials if reached.get(trial.id, 0) < trial.epochs]
+    found = cost(ahead, epoch_seconds(timings), reached)
     if found.total and each.gpu:
         yield f"about {found.total * each.gpu / 3600:.1f} GPU hours to run"
     elif found.total:
@@ -65,11 +67,21 @@ def forecast(
         )
     if count := found.trials["unknown"]:
         yield f"  unknown: {count} trials; none like them has run here, none was published"
+    if trained := len(trials) - len(ahead):
+        yield f"  {trained} trials are trained; of them only what is not measured yet is ahead"
+
+
+def reached(trials: Iterable[Trial], store: Store) -> dict[str, int]:
+    """The last epoch that is safe, by id: all of a trial whose record is there and lacks a probe."""
+    recorded = store.finished()
+    return store.reached() | {trial.id: trial.epochs for trial in trials if trial.id in recorded}
 
 
 def orphans(plan: Plan, store: Store) -> Iterator[str]:
     """What is in the store and no longer in the file; it stays, and is not run."""
     asked = {trial.id for trial in plan.trials}
+    if plan.space:
+        asked |= {trial.id for trial in store.planned() if plan.space.place(trial) is not None}
     if gone := [name for name in store.planned_epochs() if name not in asked]:
         done = len(store.finished() & set(gone))
         yield f"{len(gone)} trials in the store are no longer in the file ({done} of them done): {_some(gone)}"

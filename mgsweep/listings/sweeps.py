@@ -7,7 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mgsweep.errors import InvalidInput
 from mgsweep.labels import label, shared
+from mgsweep.plan import scale_of
+from mgsweep.plan.arguments import rescale
+from mgsweep.plan.document import read
+from mgsweep.plan.schema import Resources
 from mgsweep.screen import Part, duration, heading, table
 from mgsweep.store import Store
 from mgsweep.store.states import STATES, Look, look
@@ -17,6 +22,9 @@ Cells = dict[str, Any]
 ALWAYS = ("done", "running", "failed", "waiting")
 """The states that the table of sweeps shows though no trial is in them."""
 
+HOURS = {"hours": "trial h", "gpu_hours": "GPU h"}
+"""What was spent, and what the table calls it. Without a GPU there are no GPU hours."""
+
 
 def sweeps(folder: Path) -> list[Store]:
     """Every sweep of a store."""
@@ -24,7 +32,7 @@ def sweeps(folder: Path) -> list[Store]:
 
 
 def by_sweep(folder: Path) -> list[Cells]:
-    """One row for each sweep, as data: counts, `failed_by` cause, `epochs_per_hour`, `seconds_left`, `gpu_hours`."""
+    """One row for each sweep, as data: counts, `failed_by` cause, rates, and `hours` of trials, that of GPUs beside."""
     return [_row(store, look(store)) for store in sweeps(folder)]
 
 
@@ -38,8 +46,21 @@ def _row(store: Store, seen: Look) -> Cells:
         "failed_by": dict(sorted(causes.items(), key=lambda item: (-item[1], item[0]))),
         "epochs_per_hour": seen.rate and round(3600 * seen.rate, 2),
         "seconds_left": seen.left and round(seen.left),
-        "gpu_hours": round(seen.spent / 3600, 3),
+        "hours": round(seen.spent / 3600, 3),
+        "gpu_hours": round(seen.spent / 3600 * _gpus(store), 3),
     }
+
+
+def _gpus(store: Store) -> float:
+    """GPUs that a trial occupies, by the sweep file that was run last; none if that cannot be understood."""
+    file = store.path / "sweep.yaml"
+    try:
+        document = read(file)
+        if scale := scale_of(document.data, file, store.path.name):
+            rescale(document, scale)
+        return Resources.model_validate(document.data.get("resources") or {}).gpu
+    except (InvalidInput, ValueError, TypeError):  # a broken file is told by who runs it
+        return 0.0
 
 
 def overview(folder: Path) -> Iterator[Part]:
@@ -48,7 +69,8 @@ def overview(folder: Path) -> Iterator[Part]:
     rows = [_row(store, found) for store, found in seen]
     # A state that no trial is in would only take the place of what is to be read.
     states = [state for state in STATES if state in ALWAYS or any(row[state] for row in rows)]
-    yield table([_short(row, states) for row in rows])
+    hours = [name for name in HOURS if any(row[name] for row in rows)]
+    yield table([_short(row, states, hours) for row in rows])
     if running := [cells for store, found in seen for cells in _on_their_way(store, found)]:
         yield heading("On their way")
         yield table(running)
@@ -57,7 +79,7 @@ def overview(folder: Path) -> Iterator[Part]:
         yield table(failed)
 
 
-def _short(row: Cells, states: Sequence[str]) -> Cells:
+def _short(row: Cells, states: Sequence[str], hours: Sequence[str]) -> Cells:
     causes = ", ".join(f"{count} {cause}" for cause, count in row["failed_by"].items())
     rate = f"{row['epochs_per_hour']:.0f}" if row["epochs_per_hour"] else None
     left = duration(row["seconds_left"]) if row["seconds_left"] else None
@@ -66,7 +88,7 @@ def _short(row: Cells, states: Sequence[str]) -> Cells:
         "failed": causes or 0,
         "epochs/h": rate,
         "time left": left,
-        "GPU h": f"{row['gpu_hours']:.1f}",
+        **{HOURS[key]: f"{row[key]:.1f}" for key in hours},
     }
 
 
@@ -75,7 +97,8 @@ def _on_their_way(store: Store, seen: Look) -> Iterator[Cells]:
         return
     trials = {trial.id: trial for trial in store.planned()}
     known = shared(trials.values())
-    for name, progress in sorted(seen.progress.items(), key=lambda item: item[1].age):
+    under_way = [(name, progress) for name, progress in seen.progress.items() if seen.states[name] != "stopped"]
+    for name, progress in sorted(under_way, key=lambda item: item[1].age):
         yield {
             "sweep": store.path.name,
             "id": name,

@@ -68,8 +68,8 @@ _MEASURED = (
 
 def _best(store: Store) -> dict[str, Cells]:
     rows = store.select(_MEASURED, "val")
-    for name in store.begun():
-        rows += [row for row in store.progress(name) if row["split"] == "val"]
+    for name in store.unfinished():
+        rows += [row for row in store.so_far(name) if row["split"] == "val"]
     best: dict[str, Cells] = {}
     for row in rows:
         if row["id"] not in best or _rank(row) > _rank(best[row["id"]]):

@@ -23,7 +23,7 @@ from mgsweep.plan.searching import Searched, searched
 from mgsweep.plan.space import Space, space_of
 from mgsweep.trial import Probe, Trial
 
-__all__ = ["Plan", "called", "load"]
+__all__ = ["Plan", "called", "load", "scale_of"]
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,12 @@ def called(name: str | None, file: Path, scale: str | None) -> str:
     ending = f"-{scale}" if scale else ""
     folder = file.resolve().parent.name.removesuffix(ending)
     return (name or (folder if file.name == "sweep.yaml" else file.stem)) + ending
+
+
+def scale_of(said: Mapping[str, Any], file: Path, results: str) -> str | None:
+    """The scale of a sweep file at which its results have this name."""
+    scales = map(str, said.get("scales") or ())
+    return next((scale for scale in scales if called(said.get("name"), file, scale) == results), None)
 
 
 def _space(sweep: Sweep, space: Searched | None, trials: tuple[Trial, ...]) -> Space:

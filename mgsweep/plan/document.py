@@ -44,10 +44,20 @@ class Document:
 
     def problem(self, keys: Sequence[Any], message: str) -> Problem:
         """A mistake at these nested keys."""
+        at = inner(keys)
         for key, place in self.changed.items():
-            if f"{inner(keys)}.".startswith(f"{key}."):
+            if f"{at}.".startswith(f"{key}.") or (f"{key}.".startswith(f"{at}.") and not self._holds(keys)):
                 return replace(place, message=message)
         return Problem(self.where(keys), dotted(self.data, keys), message)
+
+    def _holds(self, keys: Sequence[Any]) -> bool:
+        """Whether these nested keys stand in the file: a section that does not is there by the key set in it."""
+        node = self.tree
+        for key in keys:
+            if not isinstance(node, dict) or key not in node:
+                return False
+            node = node[key]
+        return True
 
 
 def inner(keys: Sequence[Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from mgsweep.errors import did_you_mean
 from mgsweep.guidance.validity import NAMES
@@ -98,14 +98,26 @@ class Search(Section):
     seed: int = Field(0, ge=0, le=2**31 - 1, description="of the choices; not of the trials")
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, int | float | str) else value
+
+
+OneOrMore = BeforeValidator(_listed)
+"""A list, or its only value, as `--set` would write it."""
+
+
 class EarlyStop(Section):
     """Ends a trial that adds nothing to the front. It can be continued with --continue-stopped."""
 
-    at: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, description="epochs after which a trial is judged")
+    at: Annotated[list[Annotated[int, Field(ge=1)]], OneOrMore] = Field(
+        min_length=1, description="epochs after which a trial is judged"
+    )
     rule: Literal["halving", "curve"] = Field("halving", description="who goes on: the best share, or whoever may add")
     keep: float = Field(0.5, gt=0, lt=1, description="halving: the share that goes on each time")
     objectives: Objectives = Field({"f1": "max", "epg": "max"}, description="as of a search; a search has its own")
-    per: list[_one_of("field", AXES)] = Field([], description="fields whose values do not compete, such as loss")  # type: ignore[valid-type]
+    per: Annotated[list[_one_of("field", AXES)], OneOrMore] = Field(  # type: ignore[valid-type]
+        [], description="fields whose values do not compete, such as loss"
+    )
 
 
 class ProbeEntry(Section):

@@ -65,6 +65,7 @@ def execute(
 ) -> Generator[Row]:
     """Train a trial, yielding the scores and seconds of every epoch once that epoch is safe on disk.
 
+    Then each kept epoch is tested, and its scores come again, not `trained`, with the number of the last epoch.
     The last that are yielded have `published` set: the record is there, the trial done, and they are its best epoch's.
 
     Args:
@@ -119,7 +120,9 @@ def _epochs(trial: Trial, places: Places, store: Store, lease: Lease, train: par
         members = set(epoch.state.members)
         scores = _scores(trial, records, best_epoch(records) if done else epoch.number)
         log.info("epoch %d: %s", epoch.number, scores)
-        yield {"epoch": epoch.state.epoch, **scores, "seconds": _seconds(epoch.rows), "published": done}
+        trained = any(row["split"] == "train" for row in epoch.rows)
+        told = {"trained": trained, "seconds": _seconds(epoch.rows), "published": done}
+        yield {"epoch": epoch.state.epoch, **scores, **told}
     if not done:
         lease.check()
         _publish(trial, store, records, members)

@@ -68,20 +68,24 @@ def limits(until: str | None, budget: str | None, grace: float = float("inf")) -
 
 def _moment(text: str) -> float:
     now = datetime.datetime.now()
-    if re.fullmatch(r"\d{9,}", text):
-        moment = datetime.datetime.fromtimestamp(int(text))
-    elif found := re.fullmatch(r"(\d\d?):(\d\d)", text):
-        moment = now.replace(hour=int(found[1]) % 24, minute=int(found[2]) % 60, second=0, microsecond=0)
-        moment += datetime.timedelta(days=moment <= now)
-    else:
-        try:
-            moment = datetime.datetime.fromisoformat(text)
-        except ValueError:
-            message = f"expected a time such as 18:30, 2026-11-24T18:30 or $SLURM_JOB_END_TIME, got {text!r}"
-            raise InvalidInput.of(message, where="--until") from None
-    if moment.timestamp() <= now.timestamp():
+    try:
+        moment = _time(text, now)
+        seconds = moment.timestamp()
+    except (ValueError, OverflowError, OSError):  # 18:75, say, or milliseconds
+        message = f"expected a time such as 18:30, 2026-11-24T18:30 or $SLURM_JOB_END_TIME, got {text!r}"
+        raise InvalidInput.of(message, where="--until") from None
+    if seconds <= now.timestamp():
         raise InvalidInput.of(f"{moment:%Y-%m-%d %H:%M} is over", where="--until")
-    return moment.timestamp()
+    return seconds
+
+
+def _time(text: str, now: datetime.datetime) -> datetime.datetime:
+    if re.fullmatch(r"\d{9,}", text):
+        return datetime.datetime.fromtimestamp(int(text))
+    if found := re.fullmatch(r"(\d\d?):(\d\d)", "0:00" if text == "24:00" else text):
+        moment = now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
+        return moment + datetime.timedelta(days=moment <= now)
+    return datetime.datetime.fromisoformat(text)
 
 
 def _hours(text: str) -> float:

@@ -13,7 +13,7 @@ from mgsweep.best import best_epoch
 from mgsweep.errors import InvalidInput, StoreError
 from mgsweep.guidance import device
 from mgsweep.guidance.checkpoint import load_weights
-from mgsweep.guidance.datasets.cache import prepare
+from mgsweep.guidance.datasets.cache import Data, prepare
 from mgsweep.guidance.gallery import chosen, pictures
 from mgsweep.pareto import maximised
 from mgsweep.runner.places import Places
@@ -35,11 +35,17 @@ def hang(trial: Trial, places: Places, on: torch.device, images: Iterable[int] =
 
     Raises:
         StoreError: its record or weights are not there or damaged.
-        InvalidInput: the test split has no such image.
+        InvalidInput: the data are not as they should be, or the test split has no such image.
     """
-    store = Store(places.results)
+    _hang(trial, Store(places.results), _data(trial, places), on, images)
+
+
+def _data(trial: Trial, places: Places) -> Data:
+    return prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
+
+
+def _hang(trial: Trial, store: Store, data: Data, on: torch.device, images: Iterable[int]) -> None:
     gallery, scores = Gallery(store.path), _scores(trial, store.rows(trial.id))
-    data = prepare(trial.dataset, places.root(trial.dataset), trial.image_size, places.cache)
     wanted = sorted({*chosen(data.test), *gallery.images(trial.id), *images})
     if beyond := [image for image in wanted if not 0 <= image < len(data.test) or not data.test.labels[image].any()]:
         message = f"expected labelled test images, 0 to {len(data.test) - 1}, got {beyond[0]}"
@@ -62,16 +68,24 @@ def hang_if_possible(trial: Trial, places: Places, on: torch.device) -> None:
 
 def hang_all(trials: Iterable[Trial], places: Places, images: Sequence[int]) -> tuple[int, list[str]]:
     """Make the pictures of all finished trials; how many there are, and of which others there are none and why."""
-    store, on, made, lacking = Store(places.results), device.choose(os.cpu_count() or 1), 0, []
-    for trial in trials:
-        if not store.has_record(trial.id):
-            continue
-        try:
-            hang(trial, places, on, images)
-            made += 1
-        except StoreError as error:
-            lacking.append(f"no pictures of {trial.id}: {error}")
-    return made, lacking
+    store, on = Store(places.results), device.choose(os.cpu_count() or 1)
+    finished = [trial for trial in trials if store.has_record(trial.id)]
+    reasons = {trial.id: _hang_or_say(trial, places, on, images) for trial in finished}
+    lacking = [f"no pictures of {trial_id}: {reason}" for trial_id, reason in reasons.items() if reason]
+    return len(finished) - len(lacking), lacking
+
+
+def _hang_or_say(trial: Trial, places: Places, on: torch.device, images: Sequence[int]) -> str:
+    """Make them, or say why there are none."""
+    try:
+        data = _data(trial, places)
+    except InvalidInput as error:  # those of a trial that an earlier version of the file asked for need not be here
+        return str(error.problems[0])
+    try:
+        _hang(trial, Store(places.results), data, on, images)
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def _scores(trial: Trial, rows: list[dict[str, Any]]) -> dict[int, dict[str, float | None]]:

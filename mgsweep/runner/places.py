@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mgsweep.errors import InvalidInput
 from mgsweep.guidance.datasets import DATASETS
 from mgsweep.guidance.datasets.own import OwnData
 from mgsweep.guidance.models.sources import WeightsFile, own, published
+from mgsweep.guidance.validity import is_own_data
 from mgsweep.trial import Trial
 
 
@@ -27,11 +29,17 @@ class Places:
         """The folder of a data set, as the sweep says, else below MGSWEEP_DATA; None for a generated one.
 
         Of own data it is the sweep's description.
+
+        Raises:
+            InvalidInput: the sweep describes no such data, or none any more.
         """
         if not DATASETS[dataset].needs_root:
             return None
         folder = DATASETS[dataset].folder or dataset
-        return self.data.get(dataset) or self.data.get(folder) or _folder("MGSWEEP_DATA", "data") / folder
+        found = self.data.get(dataset) or self.data.get(folder)
+        if found is None and is_own_data(dataset):
+            raise InvalidInput.of("the sweep file describes no such data, or they have changed since", where=dataset)
+        return found or _folder("MGSWEEP_DATA", "data") / folder
 
     def weights_of(self, trial: Trial) -> WeightsFile | None:
         """The file that a baseline starts from, as published or the sweep's own; None for random weights.

@@ -130,13 +130,13 @@ class Store(Asked, Finished, Stopped, Kept, Failed):
         return len({*self._records.ids(), *(Path(name).stem for name in durable.names(self.path / "stopped"))})
 
     def timed(self) -> Iterator[list[dict[str, Any]]]:
-        """For every trial that is done or has begun, what its rows say of configuration and time; damaged ones not."""
+        """For every trial that has rows, what these say of configuration and time; damaged ones not."""
         columns = (*CONFIG, "id", "epoch", "split", "seconds")
         by_trial: dict[str, list[dict[str, Any]]] = {}
         for row in self._records.table(columns).to_pylist():
             by_trial.setdefault(row["id"], []).append(row)
         yield from by_trial.values()
-        yield from filter(None, map(self.progress, sorted(self.begun())))
+        yield from filter(None, map(self.so_far, sorted(self.unfinished())))
 
     def files(self, trial_id: str) -> list[Path]:
         """Every file there is of a trial."""

@@ -34,20 +34,21 @@ def orphans(store: Store, age: float) -> Iterator[Leftover]:
         StoreError: the plan cannot be trusted: without it nothing tells what can be resumed.
     """
     try:
-        planned, resumable = store.planned_ids(), store.begun()
+        planned = store.planned_ids()
     except Damaged as damaged:
         raise StoreError(f"{damaged}; nothing was removed. Run the sweep again, which plans it anew") from None
+    trials = {trial.id: trial for trial in store.planned()}
     for folder in ("", "trials", "running/*", "checkpoints/*", "stopped", "gallery", "failed", "logs"):
         for draft in sorted(store.path.glob(f"{folder}/.*{DRAFT}" if folder else f".*{DRAFT}")):
             if _age(draft) >= age:
                 yield _leftover(store, draft, "an unfinished write")
     for trial_id in durable.names(store.path / "running"):
         place = store.path / "running" / trial_id
-        if store.is_held(trial_id) or _age(place) < age or (trial_id in planned and trial_id in resumable):
+        if store.is_held(trial_id) or _age(place) < age:
             continue
         if trial_id not in planned:
             yield _leftover(store, place, "of a trial that is in no plan")
-        elif store.has_record(trial_id):
+        elif trial_id in trials and store.is_done(trials[trial_id]):  # a record may lack what is measured just now
             yield _leftover(store, place, "of a trial that is done")
     for name in durable.names(store.path / "damaged"):
         if _age(store.path / "damaged" / name) >= age:

@@ -80,7 +80,7 @@ def look(store: Store) -> Look:
     """Look at a sweep."""
     epochs, done, failures = store.planned_epochs(), store.finished(), store.failures()
     stopped = store.stopped()
-    begun = (store.begun() | store.taken_up()) & epochs.keys()
+    begun = (store.unfinished() | store.taken_up()) & epochs.keys()
     progress = {name: _progress(store, name, epochs[name]) for name in begun - done}
     states = {name: "stopped" if name in stopped else _state(name, done, progress, failures) for name in epochs}
     return Look(epochs, states, progress, {n: f for n, f in failures.items() if n in epochs}, store.seconds())
@@ -99,7 +99,7 @@ def _state(name: str, done: Iterable[str], progress: Mapping[str, Progress], fai
 
 
 def _progress(store: Store, trial_id: str, epochs: int) -> Progress:
-    rows = store.progress(trial_id)
+    rows = store.so_far(trial_id)
     return Progress(
         epoch=max((row["epoch"] for row in rows), default=0),
         epochs=epochs,

@@ -36,6 +36,15 @@ class Stopped(Running):
         """The rows of a stopped trial; none if they cannot be trusted, which is said."""
         return list(self._short(only=trial_id).to_pylist())
 
+    def unfinished(self) -> set[str]:
+        """Ids of the trials that have no record and rows all the same: they have begun, or were stopped early."""
+        return self.begun() | self.stopped()
+
+    def so_far(self, trial_id: str) -> list[dict[str, Any]]:
+        """The rows of such a trial. Where it was stopped, but has not begun, `merge` brought it from another store."""
+        rows = self.progress(trial_id)
+        return rows or (self.rows_of_stopped(trial_id) if self.is_stopped(trial_id) else [])
+
     def go_on(self, trial_id: str) -> None:
         """Take the mark away: the trial is an interrupted one, which the next run takes up."""
         durable.remove(self.path, _stopped(trial_id))

@@ -71,6 +71,7 @@ def test_what_the_user_writes() -> None:
     assert limits(soon.isoformat(), None).until == pytest.approx(soon.timestamp())
     assert limits(str(int(soon.timestamp())), None).until == int(soon.timestamp())
     assert limits(soon.isoformat(), None, 25).grace == 25
+    assert limits("24:00", None) == limits("0:00", None)
     for minutes in (-10, 10):
         moment = datetime.datetime.now() + datetime.timedelta(minutes=minutes)
         ahead = limits(f"{moment:%H:%M}", None).until - time.time()
@@ -81,6 +82,10 @@ def test_what_the_user_writes() -> None:
     ("until", "budget", "said"),
     [
         ("soon", None, "--until: expected a time such as"),
+        ("18:75", None, "--until: expected a time such as .*, got '18:75'"),
+        ("25:10", None, "--until: expected a time such as"),
+        ("1795631934000", None, "--until: expected a time such as"),
+        ("9" * 5000, None, "--until: expected a time such as"),
         ("2020-01-01T00:00", None, "--until: 2020-01-01 00:00 is over"),
         (None, "much", "--budget: expected GPU hours such as 40h, got 'much'"),
         (None, "0h", "--budget: expected GPU hours"),

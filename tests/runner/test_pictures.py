@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from mgsweep import runner
-from mgsweep.errors import InvalidInput
+from mgsweep.cli import app
+from mgsweep.errors import InvalidInput, StoreError
 from mgsweep.guidance import boxes, gallery, metrics
 from mgsweep.guidance.attributions import attribute
 from mgsweep.guidance.checkpoint import load_weights
@@ -20,6 +22,7 @@ from mgsweep.runner import Places, execution, pictures
 from mgsweep.runner.execution import execute
 from mgsweep.store import Store
 from mgsweep.store.gallery import Gallery
+from mgsweep.trial import Trial
 
 CPU = torch.device("cpu")
 
@@ -100,6 +103,35 @@ def test_lost_weights_are_said(ran: tuple[Store, Places, list]) -> None:
     made, lacking = pictures.hang_all([guided], places, [])
     assert made == 0
     assert lacking[0].startswith(f"no pictures of {guided.id}: ")
+
+
+@pytest.mark.parametrize("dataset", ["coco2014", "pets_0123456789ab"])
+def test_data_that_are_not_at_hand_cost_no_other_trial_its_pictures(
+    ran: tuple[Store, Places, list], dataset: str
+) -> None:
+    """As those of an earlier version of the sweep file, that are elsewhere or have changed."""
+    store, places, (baseline, _) = ran
+    before = Trial(dataset=dataset, model="bcos")
+    store.plan([before])
+    store.commit(before.id, store.rows(baseline.id))
+    made, (lacking,) = pictures.hang_all([before, baseline], places, [])
+    assert made == 1
+    assert lacking.startswith(f"no pictures of {before.id}: ")
+    with pytest.raises(InvalidInput, match="--images: expected labelled test images"):
+        pictures.hang_all([before, baseline], places, [1000])
+
+
+def test_the_gallery_says_what_to_type_next_or_why_there_is_none(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny").mkdir()
+    typed = ["gallery", str(sweep), "--store", str(tmp_path)]
+    monkeypatch.setattr(pictures, "hang_all", lambda *_: (3, ["no pictures of x: lost"]))
+    said = CliRunner().invoke(app, typed, env={"COLUMNS": "300"}).stdout
+    assert said.splitlines()[-1] == f"pictures of 3 trials. Next: mgsweep figures tiny gallery --store {tmp_path}"
+    monkeypatch.setattr(pictures, "hang_all", lambda *_: (0, ["no pictures of x: lost"]))
+    with pytest.raises(StoreError, match="^no pictures of x: lost$"):
+        CliRunner().invoke(app, typed, catch_exceptions=False)
 
 
 def test_a_trial_does_not_fail_for_want_of_pictures(
