@@ -64,7 +64,7 @@ class Dispatch:
         stop: Stop | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.stop = stop or Stop()
+        self.stop = stop or Stop(limits.until if limits else math.inf)
         self._schedule, self._causes = agenda.schedule(), {key: list(value) for key, value in agenda.causes.items()}
         self._forgiven = agenda.forgiven
         self._store, self._resources, self._listener = store, resources, listener
@@ -74,7 +74,7 @@ class Dispatch:
         self._elsewhere: list[Trial] = []
         self._looked = 0.0
         self._refused: dict[str, Reached] = {}
-        self._trained = self._dry = False
+        self._dry = False
         self._bugs: Counter[str] = Counter()
         self._longest = 0.0
         self._finished = self._failed = 0
@@ -99,7 +99,7 @@ class Dispatch:
         elif not self.running and not self._elsewhere and self._refused:
             reached = max(self._refused.values(), key=lambda reached: reached.code)
             # A run that found no time for a single epoch would find none again.
-            self.stop.ask(reached.reason, reached.code if self._trained else FAILED)
+            self.stop.ask(reached.reason, reached.code if self.stop.trained else FAILED)
         return attempt
 
     def is_to_end(self) -> bool:
@@ -195,7 +195,7 @@ class Dispatch:
         one, now = self.running[trial.id], time.monotonic()
         if one.reported:  # the first one has the start of the worker in it
             self._longest = max(self._longest, now - one.since)
-        self._trained = one.reported = True
+        self.stop.trained = one.reported = True
         self._account.timings.add(trial, row.get("seconds", 0.0), int(row["epoch"]) > one.epochs)
         one.since, one.epochs = now, max(one.epochs, int(row["epoch"]))
         self._listener.progressed(trial, row)

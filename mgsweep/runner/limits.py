@@ -178,7 +178,7 @@ class Account:
     def exhausted(self) -> Reached | None:
         """The limit that no running trial may go on beyond, if one is reached."""
         if time.time() >= self._limits.until:
-            return Reached("--until is reached", RESUMABLE, self._limits.grace)
+            return Reached("--until is reached", RESUMABLE, self._limits.until + self._limits.grace - time.time())
         if self.hours >= self._limits.gpu_hours:
             return Reached(f"--budget {self._limits.gpu_hours:g}h is used up", FAILED)
         return None

@@ -17,7 +17,7 @@ from mgsweep.errors import InvalidInput
 from mgsweep.runner import Outcome, Places, local
 from mgsweep.runner.dispatch import Dispatch
 from mgsweep.runner.limits import Limits, limits
-from mgsweep.runner.stopping import FAILED, RESUMABLE, Stop
+from mgsweep.runner.stopping import FAILED, ORDERLY, RESUMABLE, Stop
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
@@ -31,7 +31,7 @@ BASELINE = 3 * EPOCH + SECONDS  # three epochs, the test of the best
 
 def run(store: Store, allowed: Limits, count: int = 6, epochs: int = 3, most: int = 10**9) -> Outcome:
     """Run `count` trials; the batch system takes the machine away after `most` epochs of one of them."""
-    planned, stop = plan(count, epochs=epochs, children=0), Stop()
+    planned, stop = plan(count, epochs=epochs, children=0), Stop(allowed.until)
     agenda = runner.agenda(planned, store)
     store.begin(planned.text, planned.trials)
     listener = Taken(stop, most)
@@ -147,9 +147,7 @@ def test_no_epoch_begins_that_would_end_too_late(tmp_path: Path) -> None:
 
 def test_until_is_reached_while_an_epoch_runs(tmp_path: Path) -> None:
     """One that takes longer than was known may end, for as long as the grace lasts."""
-    over = run(Store(tmp_path), Limits(until=time.time() - 1))
-    assert (over.finished, over.stopped, over.code) == (0, "--until is reached", RESUMABLE)
-    dispatch = dispatch_of(Store(tmp_path), Limits(until=time.time() + 0.2, grace=0.3))
+    dispatch = dispatch_of(Store(tmp_path), Limits(until=time.time() + 0.2, grace=0.3 + ORDERLY))
     trial = take(dispatch)
     assert not dispatch.is_to_end()
     time.sleep(0.3)
@@ -158,6 +156,23 @@ def test_until_is_reached_while_an_epoch_runs(tmp_path: Path) -> None:
     assert not dispatch.stop.overdue
     time.sleep(0.3)
     assert dispatch.stop.overdue
+
+
+def test_a_run_that_had_no_time_for_an_epoch_is_not_queued_again(tmp_path: Path) -> None:
+    """One that ends within the grace is enough. A signal at the same moment changes nothing; one before does."""
+    over = run(Store(tmp_path), Limits(until=time.time() - 1))
+    assert (over.finished, over.stopped, over.code) == (0, "--until is reached", FAILED)
+    dispatch = dispatch_of(Store(tmp_path), Limits(until=time.time() + 0.1))
+    trial = take(dispatch)
+    time.sleep(0.1)
+    assert dispatch.is_to_end()
+    assert dispatch.outcome().code == FAILED
+    dispatch.progressed(trial, {"epoch": 1, "seconds": 1.0, "published": False})
+    assert dispatch.outcome().code == RESUMABLE
+    for until, code in ((time.time() + 100, RESUMABLE), (time.time(), FAILED)):
+        stop = Stop(until)
+        stop.ask("stopped by SIGUSR1", RESUMABLE)
+        assert stop.code == code
 
 
 def test_what_waits_for_a_free_worker_is_looked_at_again(tmp_path: Path) -> None:
