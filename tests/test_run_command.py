@@ -105,6 +105,26 @@ def test_a_failure_is_forgiven_until_the_trial_fails_anew(chaos: Chaos, monkeypa
     assert states() == "done"
 
 
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGUSR1, 75), (signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=str
+)
+def test_a_signal_while_the_data_are_decoded(
+    chaos: Chaos, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    """Nothing is begun after it, and nothing runs whose end Ctrl-C would wait for."""
+    simulated(monkeypatch, Replay())
+    decoded: list[str] = []
+
+    def decode(*_: object) -> None:
+        os.kill(os.getpid(), number)
+        decoded.append("to the end")
+
+    monkeypatch.setattr(preflight, "check", decode)
+    said = mgsweep("run", chaos.file, "--local", "--store", chaos.store.path.parent, code=code)
+    assert not chaos.store.path.exists()
+    assert bool(decoded) == ("0 of 8 done, every finished epoch is kept" in said) == (code == 75)
+
+
 def interrupted_after(epoch: int, trial: Trial) -> Callable[..., object]:
     """A training with Ctrl-C in it."""
 
