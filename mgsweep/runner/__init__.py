@@ -79,7 +79,10 @@ class Agenda:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, in numbers of trials; and, if it was stopped, why and with which exit code."""
+    """How a run ended, in numbers of trials; and, if it was stopped, why and with which exit code.
+
+    `broken`: it was stopped because trial after trial failed by the same bug.
+    """
 
     finished: int
     failed: int
@@ -87,6 +90,7 @@ class Outcome:
     unfinished: int
     stopped: str = ""
     code: int = 0
+    broken: bool = False
 
 
 def agenda(plan: Plan, store: Store, retry: Collection[str] = (), continue_stopped: bool = False) -> Agenda:

@@ -74,7 +74,7 @@ class Dispatch:
         self._elsewhere: list[Trial] = []
         self._looked = 0.0
         self._refused: dict[str, Reached] = {}
-        self._dry = False
+        self._dry = self._broken = False
         self._bugs: Counter[str] = Counter()
         self._longest = 0.0
         self._finished = self._failed = 0
@@ -254,10 +254,8 @@ class Dispatch:
 
     def outcome(self) -> Outcome:
         """The end of the run."""
-        schedule = self._schedule
-        return Outcome(
-            self._finished, self._failed, len(schedule.blocked), schedule.unfinished, self.stop.reason, self.stop.code
-        )
+        counts = self._finished, self._failed, len(self._schedule.blocked), self._schedule.unfinished
+        return Outcome(*counts, self.stop.reason, self.stop.code, self._broken)
 
     def _back(self, trial: Trial) -> _Running:
         self._dry = False
@@ -275,7 +273,8 @@ class Dispatch:
             return
         said = alike(failure["error"])
         self._bugs[said] += 1
-        if self._bugs[said] >= EQUAL_BUGS:
+        if self._bugs[said] >= EQUAL_BUGS and not self.stop.asked:
+            self._broken = True
             self.stop.ask(f"{EQUAL_BUGS} trials failed one after the other by the same bug: {failure['error']}", code=1)
 
 

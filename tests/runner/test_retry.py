@@ -171,6 +171,7 @@ def test_equal_bugs_stop_the_run_with_their_message(tmp_path: Path) -> None:
     outcome = case.run()
     assert outcome
     assert (outcome.finished, outcome.failed, outcome.unfinished, outcome.code) == (2, 5, 5, 1)
+    assert outcome.broken
     assert outcome.stopped == "3 trials failed one after the other by the same bug: ValueError: a simulated bug"
 
 
