@@ -205,8 +205,9 @@ def _write_down(plan: Plan, agenda: Agenda, places: Places) -> None:
 
     store = Store(places.results)
     store.begin(plan.text, (*plan.trials, *agenda.to_run), plan.source)
+    for trial_id in agenda.continued:
+        store.go_on(trial_id)
     for trial in agenda.to_run:
-        store.go_on(trial.id)
         if attempt := agenda.forgiven.get(trial.id):
             store.forgive(trial.id, attempt)
 
