@@ -6,19 +6,19 @@ Ray Tune and the in-process loop both ask here, so that they agree on order, ret
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
 from mgsweep.runner.limits import Account, Limits, Reached
-from mgsweep.runner.retry import Share, given_up, share
+from mgsweep.runner.retry import Share, alike, given_up, share
 from mgsweep.runner.stopping import FAILED, Stop
-from mgsweep.store import Busy, Store
+from mgsweep.store import Busy, Damaged, Store
 from mgsweep.trial import Trial
 
 EQUAL_BUGS = 3
@@ -152,6 +152,7 @@ class Dispatch:
             self._schedule.stop(trial)
         else:
             return False
+        self._account.ended_by_another(trial)
         return True
 
     def _attempt(self, trial: Trial) -> Attempt | None:
@@ -163,9 +164,11 @@ class Dispatch:
         return Attempt(trial, chosen, found.number if found else 0)
 
     def _safe(self, trial: Trial) -> int:
-        """The last epoch of it that is safe. A record that is there only lacks measurements."""
+        """The last epoch of it that is safe. A record that can be trusted only lacks measurements."""
         if self._store.has_record(trial.id):
-            return trial.epochs
+            with suppress(Damaged):
+                self._store.measured(trial.id)
+                return trial.epochs
         return max((row["epoch"] for row in self._store.progress(trial.id)), default=0)
 
     def _progress_of(self, begun: bool = False) -> Iterator[tuple[Trial, int]]:
@@ -177,6 +180,13 @@ class Dispatch:
             self._refused[trial.id] = reached
             self._schedule.refuse(trial)
         return reached is not None
+
+    def _offer_again(self) -> None:
+        """What the budget did not hold: the one that ends now may have taken less of it than it could."""
+        for trial_id, reached in list(self._refused.items()):
+            if reached.code == FAILED and trial_id not in self.running:
+                del self._refused[trial_id]
+                self._schedule.offer(trial_id)
 
     # What becomes of an attempt
 
@@ -259,7 +269,10 @@ class Dispatch:
 
     def _back(self, trial: Trial) -> _Running:
         self._dry = False
-        return self.running.pop(trial.id)
+        one = self.running.pop(trial.id)
+        if one.begun:
+            self._offer_again()
+        return one
 
     def _is_given_up(self, trial: Trial) -> bool:
         return given_up(trial, self._resources, self._causes.get(trial.id, ()))
@@ -276,11 +289,6 @@ class Dispatch:
         if self._bugs[said] >= EQUAL_BUGS and not self.stop.asked:
             self._broken = True
             self.stop.ask(f"{EQUAL_BUGS} trials failed one after the other by the same bug: {failure['error']}", code=1)
-
-
-def alike(error: str) -> str:
-    """An error without the ids, sizes and epochs in which trials differ that meet the same bug."""
-    return re.sub(r"\b[0-9a-f]{12}\b|\d+", "#", error)
 
 
 def _folder(trial: Trial) -> str:

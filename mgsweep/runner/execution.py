@@ -65,8 +65,8 @@ def execute(
 ) -> Generator[Row]:
     """Train a trial, yielding the scores and seconds of every epoch once that epoch is safe on disk.
 
-    After the last epoch, kept ones are measured: then the scores are of one of these, and `trained` is not set. The last
-    that are yielded have `published` set: the record is there, the trial done, and they are its best epoch's.
+    After the last epoch, kept ones are measured: then the scores are of one of these, and `trained` is not set. The
+    last that are yielded have `published` set: the record is there, the trial done, and they are its best epoch's.
 
     Args:
         training: makes the epochs. Orchestration is measured with one that replays recorded curves.

@@ -16,7 +16,7 @@ from mgsweep import runner
 from mgsweep.errors import InvalidInput
 from mgsweep.runner import Outcome, Places, local
 from mgsweep.runner.dispatch import Dispatch
-from mgsweep.runner.limits import Limits, limits
+from mgsweep.runner.limits import Limits, Timings, limits
 from mgsweep.runner.stopping import FAILED, ORDERLY, RESUMABLE, Stop
 from mgsweep.store import Store
 from mgsweep.trial import Trial
@@ -120,6 +120,57 @@ def test_a_budget_that_is_used_up_ends_what_runs(tmp_path: Path) -> None:
     assert list(store.reached().values()) == [3]
     assert run(store, allowed, count=2, epochs=50).code == FAILED
     assert list(store.reached().values()) == [3]
+
+
+def test_what_a_budget_did_not_hold_is_offered_again(tmp_path: Path) -> None:
+    """When one that ran has ended, by early stopping: then there is more left than was put by for it."""
+    dispatch = dispatch_of(Store(tmp_path), Limits(gpu_hours=125 / HOUR), count=3)
+    first = take(dispatch, 10.0)
+    assert dispatch.next() is None
+    assert not dispatch.over
+    dispatch.cut(first)
+    second = take(dispatch, 10.0)
+    assert dispatch.next() is None, "another whole one does not fit beside it"
+    dispatch.cut(second)
+    assert take(dispatch) not in (first, second)
+    assert not dispatch.stop.asked
+
+
+def test_a_budget_counts_what_another_driver_used_meanwhile(tmp_path: Path) -> None:
+    """Of what it has finished, and of what it has stopped early."""
+    store = Store(tmp_path)
+    late = dispatch_of(store, Limits(gpu_hours=2.5 * BASELINE / HOUR), count=4, epochs=3)
+    assert run(Store(tmp_path), Limits(), count=1).finished == 1
+    assert run(Store(tmp_path), Limits(), count=2, epochs=3, most=1).unfinished == 1
+    begun = plan(2, epochs=3, children=0).trials[1]
+    store.stop(begun.id)
+    assert take(late) not in plan(2, epochs=3, children=0).trials
+    assert late._account.hours * HOUR == pytest.approx(BASELINE + EPOCH)
+    assert late.next() is None, "with the one that runs they have used it up"
+
+
+def test_what_is_counted_of_a_trial_counts_once(tmp_path: Path) -> None:
+    """Its first epochs were trained here, its others elsewhere."""
+    (trial,) = plan(1, epochs=3, children=0).trials
+    timings = Timings()
+    timings.add(trial, EPOCH, 1)
+    run(Store(tmp_path), Limits(), count=1)
+    for _ in range(2):
+        timings.read(Store(tmp_path).rows(trial.id))
+        assert timings.spent == BASELINE
+        assert timings.epoch(trial) == BASELINE / 3
+
+
+def test_a_damaged_record_is_trained_again_and_the_budget_has_to_hold_it(tmp_path: Path) -> None:
+    store, allowed = Store(tmp_path), Limits(gpu_hours=1.5 * BASELINE / HOUR)
+    assert run(store, Limits(), count=2).finished == 2
+    record = tmp_path / "trials" / f"{plan(2, children=0).trials[0].id}.parquet"
+    content = bytearray(record.read_bytes())
+    content[200] ^= 1
+    record.write_bytes(content)
+    outcome = run(Store(tmp_path), allowed, count=2)
+    assert (outcome.finished, outcome.unfinished) == (0, 1)
+    assert "does not hold what is left" in outcome.stopped
 
 
 def test_a_trial_longer_than_any_job_gets_done(tmp_path: Path) -> None:
