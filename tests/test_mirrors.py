@@ -8,27 +8,26 @@ import threading
 import time
 import types
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from replay import Replay
+from chaos import Silent
+from replay import SECONDS, Replay, plan, row_of
 from test_store import BASELINE, GUIDED
 
-from mgsweep import mirrors
+from mgsweep import mirrors, runner
 from mgsweep.errors import InvalidInput, UnknownName
 from mgsweep.mirrors import Event, Mirror, mirrored
 from mgsweep.mirrors.command import Command
-from mgsweep.mirrors.trackers import MLflow, TensorBoard, Wandb, ends_epoch, scalars, tracker
+from mgsweep.mirrors.trackers import MLflow, TensorBoard, Wandb, tracker
 from mgsweep.plan import load
-from mgsweep.runner import Outcome, Places
-from mgsweep.runner.execution import execute
+from mgsweep.plan.schema import Resources
+from mgsweep.runner import Outcome, Places, local
 from mgsweep.store import Store
-from mgsweep.trial import Probe, Trial
 
-ROW = {"epoch": 1, "split": "val", "f1": 0.5, "epg": 0.25, "trained": True, "published": False, "pid": 7}
-"""Of an epoch, with what Ray Tune adds."""
+ROW = {"epoch": 1, "split": "val", "f1": 0.5, "epg": 0.25, "device": "a name"}
 
 
 class Deaf:
@@ -45,12 +44,14 @@ class Kept:
 
     def __init__(self, fails: bool = False, waits: threading.Event | None = None) -> None:
         self.kinds: list[str] = []
+        self.rows: list[Mapping[str, Any]] = []
         self._fails, self._waits = fails, waits
 
     def write(self, event: Event) -> None:
         if self._waits:
             self._waits.wait()
         self.kinds.append(event.kind)
+        self.rows += [event.row] if event.row else []
         if self._fails:
             raise ConnectionError("no route to host")
 
@@ -63,7 +64,7 @@ def run(*outlets: Any) -> list[str]:
     said: list[str] = []
     with mirrored(Deaf(), "demo", outlets, said.append) as listener:
         listener.started(BASELINE)
-        listener.progressed(BASELINE, dict(ROW))
+        listener.progressed(BASELINE, {**ROW, "trained": True})
         listener.repeated(BASELINE, "lost")
         listener.finished(BASELINE)
         listener.started(GUIDED)
@@ -99,13 +100,33 @@ def test_an_outlet_that_hangs_costs_no_trial_any_time(monkeypatch: pytest.Monkey
 
 
 def test_a_breaker_is_told_and_an_interruption_is_not() -> None:
-    for code, kinds in ((1, ["breaker"]), (130, [])):
-        outlet = Kept()
-        with mirrored(Deaf(), "demo", [outlet], print) as listener:
-            listener.ended(
-                Outcome(finished=0, failed=9, blocked=0, unfinished=5, stopped="9 equal failures", code=code)
-            )
-        assert outlet.kinds[:-1] == kinds
+    """Nor is a budget that is used up, whose exit code is the breaker's. What is done is done, whatever ended it."""
+    breaks = {"stopped": "9 equal failures", "code": 1, "broken": True}
+    used_up = {"stopped": "--budget 3h is used up", "code": 1}
+    assert told_of(unfinished=5, **breaks) == ["breaker"]
+    assert told_of(unfinished=5, **used_up) == []
+    assert told_of(unfinished=5, stopped="interrupted", code=130) == []
+    assert told_of(unfinished=0, **used_up) == ["done"]
+
+
+def told_of(unfinished: int, **ending: Any) -> list[str]:
+    """What an outlet is told of such an end of a run."""
+    outlet = Kept()
+    with mirrored(Deaf(), "demo", [outlet], print) as listener:
+        listener.ended(Outcome(finished=1, failed=9, blocked=0, unfinished=unfinished, **ending))
+    return outlet.kinds[:-1]
+
+
+def test_every_epoch_is_told_once_with_its_own_scores(tmp_path: Path) -> None:
+    """Kept epochs are measured again at the end, which is no further epoch. Nor are the driver's own flags scores."""
+    planned, outlet = plan(2, epochs=40, children=1), Kept()
+    baseline, child = planned.trials
+    with mirrored(Silent(), "demo", [outlet], print) as listener:
+        local.run(runner.agenda(planned, Store(tmp_path)), Places(tmp_path), listener, Resources(), Replay())
+    validated = [row_of(trial, epoch, "val") for trial in (baseline, child) for epoch in range(1, 41)]
+    seconds = {"seconds": 2 * SECONDS}
+    own = [{key: row[key] for key in ("epoch", "split", "f1", "epg", "iou") if key in row} for row in validated]
+    assert outlet.rows == [row | seconds for row in own]
 
 
 # on_event
@@ -161,23 +182,6 @@ def test_on_event_is_a_list_of_arguments(tmp_path: Path, wrong: str) -> None:
 
 
 # Trackers
-
-
-def test_a_tracker_gets_every_epoch_once_and_its_own_scores(tmp_path: Path) -> None:
-    """When the kept epochs are tested, too, and when a probe is asked for that is measured at them."""
-    store, points = Store(tmp_path / "demo"), []
-    trial = Trial.from_row(BASELINE.to_row() | {"epochs": 12})
-    for probes in ((), (Probe("bcos", "input"),)):
-        for told in execute(trial.model_copy(update={"probes": probes}), Places(store.path), training=Replay()):
-            event = Event("progressed", "demo", trial, told)
-            points += [(told["epoch"], dict(scalars(event))["val/f1"])] if ends_epoch(event) else []
-        assert points == sorted(
-            {row["epoch"]: row["f1"] for row in store.rows(trial.id) if row["split"] == "val"}.items()
-        )
-
-
-def test_what_ray_tune_adds_to_a_row_is_no_score() -> None:
-    assert dict(scalars(Event("progressed", "demo", BASELINE, ROW))) == {"val/f1": 0.5, "val/epg": 0.25}
 
 
 def events() -> Iterator[Event]:

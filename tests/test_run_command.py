@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from mgsweep import runner
 from mgsweep.cli import app
+from mgsweep.cli.run import _write_down as write_down
 from mgsweep.cli.summary import useful
 from mgsweep.guidance.training import Epoch
 from mgsweep.plan.arguments import shard, shard_sizes
@@ -112,6 +113,37 @@ def test_a_failure_is_forgiven_until_the_trial_fails_anew(chaos: Chaos, monkeypa
     assert states() == "failed", "its new failure was forgiven, too"
     mgsweep(*command, "--retry", "bug")
     assert states() == "done"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGUSR1, 75), (signal.SIGTERM, 75), (signal.SIGINT, 130)], ids=str
+)
+def test_a_signal_while_the_data_are_decoded(
+    chaos: Chaos, monkeypatch: pytest.MonkeyPatch, number: int, code: int
+) -> None:
+    """Nothing is begun after it, and nothing runs whose end Ctrl-C would wait for."""
+    simulated(monkeypatch, Replay())
+    decoded: list[str] = []
+
+    def decode(*_: object) -> None:
+        os.kill(os.getpid(), number)
+        decoded.append("to the end")
+
+    monkeypatch.setattr(preflight, "check", decode)
+    said = mgsweep("run", chaos.file, "--local", "--store", chaos.store.path.parent, code=code)
+    assert not chaos.store.path.exists()
+    assert bool(decoded) == ("0 of 8 done, every finished epoch is kept" in said) == (code == 75)
+
+
+def test_what_another_driver_stops_meanwhile_stays_stopped(chaos: Chaos) -> None:
+    """While this one decodes the data and starts Ray. Only those it was asked to continue lose their mark."""
+    before, meanwhile, *_ = chaos.plan.trials
+    chaos.store.stop(before.id)
+    agendas = [runner.agenda(chaos.plan, chaos.store, continue_stopped=continued) for continued in (False, True)]
+    chaos.store.stop(meanwhile.id)
+    for agenda, left in zip(agendas, ({before.id, meanwhile.id}, {meanwhile.id}), strict=True):
+        write_down(chaos.plan, agenda, Places(chaos.store.path))
+        assert chaos.store.stopped() == left
 
 
 def interrupted_after(epoch: int, trial: Trial) -> Callable[..., object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -123,30 +124,36 @@ def _causes(retry: list[str]) -> list[str]:
 def execute(plan: Plan, agenda: Agenda, results: Store, way: Way, limits: Limits) -> Outcome:
     """Check everything and run the agenda until it is done or the run is to stop."""
     from mgsweep.mirrors import mirrored
-    from mgsweep.runner import Places, preflight
-    from mgsweep.runner.stopping import RESUMABLE, Stop, leave, signals
+    from mgsweep.runner import Outcome, Places, preflight
+    from mgsweep.runner.stopping import RESUMABLE, Stop, interruptible, leave, signals
     from mgsweep.screen import Screen, console
 
     places = Places(results.path.resolve(), plan.data, own_weights=plan.weights)
     outlets = _outlets(plan, way.mirrors)
-    preflight.check(agenda.to_run, places)
-    stop = Stop()
-    with Screen(agenda.to_run, way.quiet) as screen:
+    stop, shown = Stop(limits.until), ExitStack()
 
-        def at_once(code: int) -> None:
-            screen.close()
-            console.print("[yellow]left[/]; every finished epoch is kept", soft_wrap=True)
-            leave(code)
+    def say(text: str) -> None:
+        console.print(f"[yellow]{text}[/]", soft_wrap=True)
 
-        def on_death() -> None:
-            console.print("[red]Ray has died on this machine[/]; the same command goes on from where it was")
-            at_once(RESUMABLE)
+    def at_once(code: int) -> None:
+        shown.close()
+        console.print("[yellow]left[/]; every finished epoch is kept", soft_wrap=True)
+        leave(code)
 
-        with signals(stop, way.grace, lambda text: console.print(f"[yellow]{text}[/]", soft_wrap=True), at_once):
-            with mirrored(screen, plan.name, outlets, lambda text: console.print(text, markup=False)) as listener:
-                outcome = _run_on(plan, agenda, places, listener, way, stop, limits, on_death)
-                listener.ended(outcome)
-            return outcome
+    def on_death() -> None:
+        console.print("[red]Ray has died on this machine[/]; the same command goes on from where it was")
+        at_once(RESUMABLE)
+
+    with shown, signals(stop, way.grace, say, at_once):
+        with interruptible():  # decoding takes long, and a signal may come by now
+            preflight.check(agenda.to_run, places)
+        if stop.asked:
+            return Outcome(0, 0, 0, agenda.schedule().unfinished, stop.reason, stop.code)
+        screen = shown.enter_context(Screen(agenda.to_run, way.quiet))
+        with mirrored(screen, plan.name, outlets, lambda text: console.print(text, markup=False)) as listener:
+            outcome = _run_on(plan, agenda, places, listener, way, stop, limits, on_death)
+            listener.ended(outcome)
+    return outcome
 
 
 def _outlets(plan: Plan, mirrors: tuple[str, ...]) -> list[Outlet]:
@@ -198,8 +205,9 @@ def _write_down(plan: Plan, agenda: Agenda, places: Places) -> None:
 
     store = Store(places.results)
     store.begin(plan.text, (*plan.trials, *agenda.to_run), plan.source)
+    for trial_id in agenda.continued:
+        store.go_on(trial_id)
     for trial in agenda.to_run:
-        store.go_on(trial.id)
         if attempt := agenda.forgiven.get(trial.id):
             store.forgive(trial.id, attempt)
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 QUEUED = 1000
 """Events that wait for a slow outlet."""
 
+PASSED_ON = ("epoch", "split", "f1", "epg", "iou", "seconds")
+"""What of an epoch is passed on. There is more in a row: what the driver goes by, and Tune's own numbers."""
+
 PATIENCE = 10.0
 """Seconds that the end of a run waits for all outlets together."""
 
@@ -98,7 +101,8 @@ class Mirrored:
     def progressed(self, trial: Trial, row: dict[str, object]) -> None:
         """Pass it on."""
         self._first.progressed(trial, row)
-        self._tell("progressed", trial, row=dict(row))
+        if row["trained"]:  # else the scores are of one of the epochs before
+            self._tell("progressed", trial, row={key: row[key] for key in PASSED_ON if key in row})
 
     def finished(self, trial: Trial) -> None:
         """Pass it on."""
@@ -125,10 +129,10 @@ class Mirrored:
 
     def ended(self, outcome: Outcome) -> None:
         """The run is over: done, or stopped because many trials failed alike."""
-        if outcome.stopped and outcome.code == 1:
-            self._tell("breaker", error=outcome.stopped)
-        elif not outcome.unfinished:
+        if not outcome.unfinished:
             self._tell("done")
+        elif outcome.broken:
+            self._tell("breaker", error=outcome.stopped)
 
     def _tell(self, kind: str, trial: Trial | None = None, **what: Any) -> None:
         for mirror in self._mirrors:

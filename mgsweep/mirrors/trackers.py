@@ -11,20 +11,12 @@ from mgsweep.errors import InvalidInput, UnknownName
 from mgsweep.mirrors import Event, Outlet
 from mgsweep.trial import Trial
 
-TOLD = ("f1", "epg", "iou", "seconds")
-"""What of an epoch is passed on. Ray Tune adds numbers of its own to a row."""
-
 
 def scalars(event: Event) -> Iterator[tuple[str, float]]:
-    """(split/name, value) of the numbers of an epoch."""
-    for key in TOLD:
-        if key in event.row:
-            yield f"{event.row['split']}/{key}", float(event.row[key])
-
-
-def ends_epoch(event: Event) -> bool:
-    """Whether an epoch was trained: the kept ones are tested at the end, when no tracker is at their step any more."""
-    return event.kind == "progressed" and bool(event.row["trained"])
+    """(split/name, value) of every number of an epoch."""
+    for key, value in event.row.items():
+        if key not in ("epoch", "split") and isinstance(value, int | float):
+            yield f"{event.row.get('split', 'train')}/{key}", float(value)
 
 
 class TensorBoard:
@@ -42,7 +34,7 @@ class TensorBoard:
         """Numbers of an epoch."""
         if event.trial is None:
             return
-        if ends_epoch(event):
+        if event.kind == "progressed":
             if event.trial.id not in self._writers:
                 self._writers[event.trial.id] = self._make(event.trial)
             for name, value in scalars(event):
@@ -71,7 +63,7 @@ class Wandb:
         """Numbers of an epoch, and the end."""
         if event.trial is None:
             return
-        if ends_epoch(event):
+        if event.kind == "progressed":
             if event.trial.id not in self._runs:
                 which = {"project": self._sweep, "id": event.trial.id, "resume": "allow", "reinit": "create_new"}
                 self._runs[event.trial.id] = self._wandb.init(config=event.trial.to_row(), **which)
@@ -102,7 +94,7 @@ class MLflow:
         """Numbers of an epoch, and the end."""
         if event.trial is None:
             return
-        if ends_epoch(event):
+        if event.kind == "progressed":
             run = self._runs.get(event.trial.id) or self._begin(event.trial)
             for name, value in scalars(event):
                 self._client.log_metric(run, name, value, step=int(event.row["epoch"]))

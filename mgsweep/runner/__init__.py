@@ -47,6 +47,8 @@ class Agenda:
 
     `causes` of the failed attempts at a trial, the first first, that decide what follows the next failure; of those
     up to the number in `forgiven` the user wants no account, or wanted none in an earlier run.
+
+    `continued`: those to run that were marked as stopped early when this was made. Others may be marked meanwhile.
     """
 
     done: frozenset[str]
@@ -56,6 +58,7 @@ class Agenda:
     causes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     forgiven: Mapping[str, int] = field(default_factory=dict)
     stopped: frozenset[str] = frozenset()
+    continued: frozenset[str] = frozenset()
 
     @property
     def total(self) -> int:
@@ -79,7 +82,10 @@ class Agenda:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, in numbers of trials; and, if it was stopped, why and with which exit code."""
+    """How a run ended, in numbers of trials; and, if it was stopped, why and with which exit code.
+
+    `broken`: it was stopped because trial after trial failed by the same bug.
+    """
 
     finished: int
     failed: int
@@ -87,6 +93,7 @@ class Outcome:
     unfinished: int
     stopped: str = ""
     code: int = 0
+    broken: bool = False
 
 
 def agenda(plan: Plan, store: Store, retry: Collection[str] = (), continue_stopped: bool = False) -> Agenda:
@@ -112,10 +119,12 @@ def agenda(plan: Plan, store: Store, retry: Collection[str] = (), continue_stopp
         and policy.given_up(trial, plan.resources, causes[trial.id], later=True)
     )
     blocked = frozenset(trial.id for trial in plan.trials if trial.parent in failed) - done - failed
+    marked = {trial.id for trial in plan.trials if trial.id not in done and store.is_stopped(trial.id)}
     stopped = frozenset() if continue_stopped else frozenset(store.stopped() & {t.id for t in plan.trials}) - done
     out = done | failed | blocked | stopped
     to_run = tuple(trial for trial in plan.trials if trial.id not in out)
-    return Agenda(done, failed, blocked, to_run, causes, forgiven, stopped)
+    continued = frozenset(marked & {trial.id for trial in to_run})
+    return Agenda(done, failed, blocked, to_run, causes, forgiven, stopped, continued)
 
 
 def _forgiven(failures: Sequence[Mapping[str, Any]], retry: Collection[str]) -> int:

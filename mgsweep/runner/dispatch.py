@@ -6,19 +6,19 @@ Ray Tune and the in-process loop both ask here, so that they agree on order, ret
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from mgsweep.plan.schema import Resources
 from mgsweep.runner import Agenda, Listener, Outcome
 from mgsweep.runner.limits import Account, Limits, Reached
-from mgsweep.runner.retry import Share, given_up, share
+from mgsweep.runner.retry import Share, alike, given_up, share
 from mgsweep.runner.stopping import FAILED, Stop
-from mgsweep.store import Busy, Store
+from mgsweep.store import Busy, Damaged, Store
 from mgsweep.trial import Trial
 
 EQUAL_BUGS = 3
@@ -64,7 +64,7 @@ class Dispatch:
         stop: Stop | None = None,
         limits: Limits | None = None,
     ) -> None:
-        self.stop = stop or Stop()
+        self.stop = stop or Stop(limits.until if limits else math.inf)
         self._schedule, self._causes = agenda.schedule(), {key: list(value) for key, value in agenda.causes.items()}
         self._forgiven = agenda.forgiven
         self._store, self._resources, self._listener = store, resources, listener
@@ -74,7 +74,7 @@ class Dispatch:
         self._elsewhere: list[Trial] = []
         self._looked = 0.0
         self._refused: dict[str, Reached] = {}
-        self._trained = self._dry = False
+        self._dry = self._broken = False
         self._bugs: Counter[str] = Counter()
         self._longest = 0.0
         self._finished = self._failed = 0
@@ -99,7 +99,7 @@ class Dispatch:
         elif not self.running and not self._elsewhere and self._refused:
             reached = max(self._refused.values(), key=lambda reached: reached.code)
             # A run that found no time for a single epoch would find none again.
-            self.stop.ask(reached.reason, reached.code if self._trained else FAILED)
+            self.stop.ask(reached.reason, reached.code if self.stop.trained else FAILED)
         return attempt
 
     def is_to_end(self) -> bool:
@@ -152,6 +152,7 @@ class Dispatch:
             self._schedule.stop(trial)
         else:
             return False
+        self._account.ended_by_another(trial)
         return True
 
     def _attempt(self, trial: Trial) -> Attempt | None:
@@ -163,9 +164,11 @@ class Dispatch:
         return Attempt(trial, chosen, found.number if found else 0)
 
     def _safe(self, trial: Trial) -> int:
-        """The last epoch of it that is safe. A record that is there only lacks measurements."""
+        """The last epoch of it that is safe. A record that can be trusted only lacks measurements."""
         if self._store.has_record(trial.id):
-            return trial.epochs
+            with suppress(Damaged):
+                self._store.measured(trial.id)
+                return trial.epochs
         return max((row["epoch"] for row in self._store.progress(trial.id)), default=0)
 
     def _progress_of(self, begun: bool = False) -> Iterator[tuple[Trial, int]]:
@@ -177,6 +180,13 @@ class Dispatch:
             self._refused[trial.id] = reached
             self._schedule.refuse(trial)
         return reached is not None
+
+    def _offer_again(self) -> None:
+        """What the budget did not hold: the one that ends now may have taken less of it than it could."""
+        for trial_id, reached in list(self._refused.items()):
+            if reached.code == FAILED and trial_id not in self.running:
+                del self._refused[trial_id]
+                self._schedule.offer(trial_id)
 
     # What becomes of an attempt
 
@@ -195,7 +205,7 @@ class Dispatch:
         one, now = self.running[trial.id], time.monotonic()
         if one.reported:  # the first one has the start of the worker in it
             self._longest = max(self._longest, now - one.since)
-        self._trained = one.reported = True
+        self.stop.trained = one.reported = True
         self._account.timings.add(trial, row.get("seconds", 0.0), int(row["epoch"]) > one.epochs)
         one.since, one.epochs = now, max(one.epochs, int(row["epoch"]))
         self._listener.progressed(trial, row)
@@ -254,14 +264,15 @@ class Dispatch:
 
     def outcome(self) -> Outcome:
         """The end of the run."""
-        schedule = self._schedule
-        return Outcome(
-            self._finished, self._failed, len(schedule.blocked), schedule.unfinished, self.stop.reason, self.stop.code
-        )
+        counts = self._finished, self._failed, len(self._schedule.blocked), self._schedule.unfinished
+        return Outcome(*counts, self.stop.reason, self.stop.code, self._broken)
 
     def _back(self, trial: Trial) -> _Running:
         self._dry = False
-        return self.running.pop(trial.id)
+        one = self.running.pop(trial.id)
+        if one.begun:
+            self._offer_again()
+        return one
 
     def _is_given_up(self, trial: Trial) -> bool:
         return given_up(trial, self._resources, self._causes.get(trial.id, ()))
@@ -275,13 +286,9 @@ class Dispatch:
             return
         said = alike(failure["error"])
         self._bugs[said] += 1
-        if self._bugs[said] >= EQUAL_BUGS:
+        if self._bugs[said] >= EQUAL_BUGS and not self.stop.asked:
+            self._broken = True
             self.stop.ask(f"{EQUAL_BUGS} trials failed one after the other by the same bug: {failure['error']}", code=1)
-
-
-def alike(error: str) -> str:
-    """An error without the ids, sizes and epochs in which trials differ that meet the same bug."""
-    return re.sub(r"\b[0-9a-f]{12}\b|\d+", "#", error)
 
 
 def _folder(trial: Trial) -> str:

@@ -65,8 +65,8 @@ def execute(
 ) -> Generator[Row]:
     """Train a trial, yielding the scores and seconds of every epoch once that epoch is safe on disk.
 
-    Then each kept epoch is tested, and its scores come again, not `trained`, with the number of the last epoch.
-    The last that are yielded have `published` set: the record is there, the trial done, and they are its best epoch's.
+    After the last epoch, kept ones are measured: then the scores are of one of these, and `trained` is not set. The
+    last that are yielded have `published` set: the record is there, the trial done, and they are its best epoch's.
 
     Args:
         training: makes the epochs. Orchestration is measured with one that replays recorded curves.
@@ -121,8 +121,8 @@ def _epochs(trial: Trial, places: Places, store: Store, lease: Lease, train: par
         scores = _scores(trial, records, best_epoch(records) if done else epoch.number)
         log.info("epoch %d: %s", epoch.number, scores)
         trained = any(row["split"] == "train" for row in epoch.rows)
-        told = {"trained": trained, "seconds": _seconds(epoch.rows), "published": done}
-        yield {"epoch": epoch.state.epoch, **scores, **told}
+        told = {"epoch": epoch.state.epoch, **scores, "seconds": _seconds(epoch.rows)}
+        yield {**told, "trained": trained, "published": done}
     if not done:
         lease.check()
         _publish(trial, store, records, members)

@@ -6,7 +6,7 @@ import datetime
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,18 +103,25 @@ class Timings:
 
     def __init__(self, store: Store | None = None) -> None:
         self._sums: dict[Kind, list[float]] = defaultdict(lambda: [0.0, 0])
+        self._counted: dict[str, tuple[float, int]] = {}
         self.spent = 0.0
-        if store is None:
-            return
-        for rows in store.timed():
-            first = rows[0]
-            self._count(tuple(first[key] for key in COSTLY), seconds_of(rows), _epochs(rows))
+        for rows in store.timed() if store else ():
+            self.read(rows)
+
+    def read(self, rows: Sequence[dict[str, Any]]) -> None:
+        """All rows that there are of a trial by now; what is counted of it already counts once."""
+        first = rows[0]
+        seconds, epochs = self._counted.get(first["id"], (0.0, 0))
+        more = max(0.0, seconds_of(rows) - seconds), max(0, _epochs(rows) - epochs)
+        self._count(first["id"], tuple(first[key] for key in COSTLY), *more)
 
     def add(self, trial: Trial, seconds: float, epochs: int) -> None:
         """So long took so many more epochs; none, if it was the test of one."""
-        self._count(_kind(trial), seconds, epochs)
+        self._count(trial.id, _kind(trial), seconds, epochs)
 
-    def _count(self, kind: Kind, seconds: float, epochs: int) -> None:
+    def _count(self, trial_id: str, kind: Kind, seconds: float, epochs: int) -> None:
+        before = self._counted.get(trial_id, (0.0, 0))
+        self._counted[trial_id] = before[0] + seconds, before[1] + epochs
         self.spent += seconds
         for known in (kind, ()):
             self._sums[known][0] += seconds
@@ -144,9 +151,18 @@ def _epochs(rows: Iterable[dict[str, Any]]) -> int:
 class Account:
     """Decides whether one more trial, or one more epoch, fits what is left."""
 
-    def __init__(self, limits: Limits, gpu: float, store: Store | None = None) -> None:
+    def __init__(self, limits: Limits, gpu: float, store: Store) -> None:
         self._limits, self._share = limits, gpu or 1.0
-        self.timings = Timings(store if limits.given else None)
+        self._store = store if limits.given else None
+        self.timings = Timings(self._store)
+
+    def ended_by_another(self, trial: Trial) -> None:
+        """Count what another driver has used since this one looked."""
+        if self._store:
+            done = self._store.is_done(trial)
+            rows = self._store.rows(trial.id) if done else self._store.rows_of_stopped(trial.id)
+            if rows:
+                self.timings.read(rows)
 
     @property
     def hours(self) -> float:
@@ -182,7 +198,7 @@ class Account:
     def exhausted(self) -> Reached | None:
         """The limit that no running trial may go on beyond, if one is reached."""
         if time.time() >= self._limits.until:
-            return Reached("--until is reached", RESUMABLE, self._limits.grace)
+            return Reached("--until is reached", RESUMABLE, self._limits.until + self._limits.grace - time.time())
         if self.hours >= self._limits.gpu_hours:
             return Reached(f"--budget {self._limits.gpu_hours:g}h is used up", FAILED)
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,3 +93,8 @@ def share(trial: Trial, resources: Resources, causes: Sequence[str]) -> Share:
     """What the next attempt gets."""
     shares = ladder(trial, resources)
     return shares[min(Counter(causes)["memory"], len(shares) - 1)]
+
+
+def alike(error: str) -> str:
+    """An error without the ids, sizes and epochs in which trials differ that meet the same bug."""
+    return re.sub(r"\b[0-9a-f]{12}\b|\d+", "#", error)

@@ -55,6 +55,10 @@ class Schedule:
     def refuse(self, trial: Trial) -> None:
         """The trial is more than the run may still use: it is not begun, or goes no further, and stays unfinished."""
 
+    def offer(self, trial_id: str) -> None:
+        """The trial was refused and may fit by now: it is ready again, before the others."""
+        self._ready.appendleft(self.running.pop(trial_id))
+
     def stops(self, trial: Trial, epoch: int) -> bool:
         """Whether the trial is to end here, after an epoch that is safe on disk. Here none is."""
         return False

@@ -79,6 +79,7 @@ class Searching(Judged):
         assert plan.space
         self._study, self._spending = Study(plan.space, plan.search), Spending(plan.search.budget, plan.resources.gpu)
         self._hopeless = set(agenda.failed)
+        self._refused = False
         self._dry = self._hopeless >= {baseline.id for baseline in plan.baselines}
         inside = [one for one in seen if self._study.add(one.trial)]
         super().__init__(plan, agenda, history, inside)
@@ -107,7 +108,12 @@ class Searching(Judged):
 
     def refuse(self, trial: Trial) -> None:
         """What the run may still use is too little for this one: then none is suggested after it."""
-        self._dry = True
+        self._refused = True
+
+    def offer(self, trial_id: str) -> None:
+        """It may be enough by now, then for others, too."""
+        super().offer(trial_id)
+        self._refused = False
 
     def finish(self, trial: Trial) -> None:
         """The trial is done: the study learns of it."""
@@ -132,7 +138,7 @@ class Searching(Judged):
 
     @property
     def _is_over(self) -> bool:
-        return self._dry or self._spending.is_over
+        return self._dry or self._refused or self._spending.is_over
 
     @property
     def settled(self) -> bool:

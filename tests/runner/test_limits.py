@@ -16,8 +16,8 @@ from mgsweep import runner
 from mgsweep.errors import InvalidInput
 from mgsweep.runner import Outcome, Places, local
 from mgsweep.runner.dispatch import Dispatch
-from mgsweep.runner.limits import Limits, limits
-from mgsweep.runner.stopping import FAILED, RESUMABLE, Stop
+from mgsweep.runner.limits import Limits, Timings, limits
+from mgsweep.runner.stopping import FAILED, ORDERLY, RESUMABLE, Stop
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
@@ -31,7 +31,7 @@ BASELINE = 3 * EPOCH + SECONDS  # three epochs, the test of the best
 
 def run(store: Store, allowed: Limits, count: int = 6, epochs: int = 3, most: int = 10**9) -> Outcome:
     """Run `count` trials; the batch system takes the machine away after `most` epochs of one of them."""
-    planned, stop = plan(count, epochs=epochs, children=0), Stop()
+    planned, stop = plan(count, epochs=epochs, children=0), Stop(allowed.until)
     agenda = runner.agenda(planned, store)
     store.begin(planned.text, planned.trials)
     listener = Taken(stop, most)
@@ -127,6 +127,57 @@ def test_a_budget_that_is_used_up_ends_what_runs(tmp_path: Path) -> None:
     assert list(store.reached().values()) == [3]
 
 
+def test_what_a_budget_did_not_hold_is_offered_again(tmp_path: Path) -> None:
+    """When one that ran has ended, by early stopping: then there is more left than was put by for it."""
+    dispatch = dispatch_of(Store(tmp_path), Limits(gpu_hours=125 / HOUR), count=3)
+    first = take(dispatch, 10.0)
+    assert dispatch.next() is None
+    assert not dispatch.over
+    dispatch.cut(first)
+    second = take(dispatch, 10.0)
+    assert dispatch.next() is None, "another whole one does not fit beside it"
+    dispatch.cut(second)
+    assert take(dispatch) not in (first, second)
+    assert not dispatch.stop.asked
+
+
+def test_a_budget_counts_what_another_driver_used_meanwhile(tmp_path: Path) -> None:
+    """Of what it has finished, and of what it has stopped early."""
+    store = Store(tmp_path)
+    late = dispatch_of(store, Limits(gpu_hours=2.5 * BASELINE / HOUR), count=4, epochs=3)
+    assert run(Store(tmp_path), Limits(), count=1).finished == 1
+    assert run(Store(tmp_path), Limits(), count=2, epochs=3, most=1).unfinished == 1
+    begun = plan(2, epochs=3, children=0).trials[1]
+    store.stop(begun.id)
+    assert take(late) not in plan(2, epochs=3, children=0).trials
+    assert late._account.hours * HOUR == pytest.approx(BASELINE + EPOCH)
+    assert late.next() is None, "with the one that runs they have used it up"
+
+
+def test_what_is_counted_of_a_trial_counts_once(tmp_path: Path) -> None:
+    """Its first epochs were trained here, its others elsewhere."""
+    (trial,) = plan(1, epochs=3, children=0).trials
+    timings = Timings()
+    timings.add(trial, EPOCH, 1)
+    run(Store(tmp_path), Limits(), count=1)
+    for _ in range(2):
+        timings.read(Store(tmp_path).rows(trial.id))
+        assert timings.spent == BASELINE
+        assert timings.epoch(trial) == BASELINE / 3
+
+
+def test_a_damaged_record_is_trained_again_and_the_budget_has_to_hold_it(tmp_path: Path) -> None:
+    store, allowed = Store(tmp_path), Limits(gpu_hours=1.5 * BASELINE / HOUR)
+    assert run(store, Limits(), count=2).finished == 2
+    record = tmp_path / "trials" / f"{plan(2, children=0).trials[0].id}.parquet"
+    content = bytearray(record.read_bytes())
+    content[200] ^= 1
+    record.write_bytes(content)
+    outcome = run(Store(tmp_path), allowed, count=2)
+    assert (outcome.finished, outcome.unfinished) == (0, 1)
+    assert "does not hold what is left" in outcome.stopped
+
+
 def test_a_trial_longer_than_any_job_gets_done(tmp_path: Path) -> None:
     """Each run has time for six of its twenty epochs, and ends with the code for being queued again."""
     store = Store(tmp_path)
@@ -152,9 +203,7 @@ def test_no_epoch_begins_that_would_end_too_late(tmp_path: Path) -> None:
 
 def test_until_is_reached_while_an_epoch_runs(tmp_path: Path) -> None:
     """One that takes longer than was known may end, for as long as the grace lasts."""
-    over = run(Store(tmp_path), Limits(until=time.time() - 1))
-    assert (over.finished, over.stopped, over.code) == (0, "--until is reached", RESUMABLE)
-    dispatch = dispatch_of(Store(tmp_path), Limits(until=time.time() + 0.2, grace=0.3))
+    dispatch = dispatch_of(Store(tmp_path), Limits(until=time.time() + 0.2, grace=0.3 + ORDERLY))
     trial = take(dispatch)
     assert not dispatch.is_to_end()
     time.sleep(0.3)
@@ -163,6 +212,23 @@ def test_until_is_reached_while_an_epoch_runs(tmp_path: Path) -> None:
     assert not dispatch.stop.overdue
     time.sleep(0.3)
     assert dispatch.stop.overdue
+
+
+def test_a_run_that_had_no_time_for_an_epoch_is_not_queued_again(tmp_path: Path) -> None:
+    """One that ends within the grace is enough. A signal at the same moment changes nothing; one before does."""
+    over = run(Store(tmp_path), Limits(until=time.time() - 1))
+    assert (over.finished, over.stopped, over.code) == (0, "--until is reached", FAILED)
+    dispatch = dispatch_of(Store(tmp_path), Limits(until=time.time() + 0.1))
+    trial = take(dispatch)
+    time.sleep(0.1)
+    assert dispatch.is_to_end()
+    assert dispatch.outcome().code == FAILED
+    dispatch.progressed(trial, {"epoch": 1, "seconds": 1.0, "published": False})
+    assert dispatch.outcome().code == RESUMABLE
+    for until, code in ((time.time() + 100, RESUMABLE), (time.time(), FAILED)):
+        stop = Stop(until)
+        stop.ask("stopped by SIGUSR1", RESUMABLE)
+        assert stop.code == code
 
 
 def test_what_waits_for_a_free_worker_is_looked_at_again(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from replay import Mishap, Replay, plan
 from mgsweep import runner
 from mgsweep.plan import Plan
 from mgsweep.plan.schema import Resources
-from mgsweep.runner import Outcome, Places, dispatch, local
-from mgsweep.runner.retry import ANSWERS, RETRIABLE, Share, given_up, ladder, share
+from mgsweep.runner import Outcome, Places, local
+from mgsweep.runner.retry import ANSWERS, RETRIABLE, Share, alike, given_up, ladder, share
 from mgsweep.store import Store
 from mgsweep.trial import Trial
 
@@ -171,6 +171,7 @@ def test_equal_bugs_stop_the_run_with_their_message(tmp_path: Path) -> None:
     outcome = case.run()
     assert outcome
     assert (outcome.finished, outcome.failed, outcome.unfinished, outcome.code) == (2, 5, 5, 1)
+    assert outcome.broken
     assert outcome.stopped == "3 trials failed one after the other by the same bug: ValueError: a simulated bug"
 
 
@@ -182,5 +183,5 @@ def test_different_bugs_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_same_bug_is_known_whatever_numbers_it_says() -> None:
-    said = {dispatch.alike(f"ValueError: trial {trial} of 1{n} images") for n, trial in enumerate(["0123456789ab"] * 3)}
+    said = {alike(f"ValueError: trial {trial} of 1{n} images") for n, trial in enumerate(["0123456789ab"] * 3)}
     assert said == {"ValueError: trial # of # images"}

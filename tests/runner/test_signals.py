@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from chaos import Chaos, processes_of, until
 
-INTERRUPTED, RESUMABLE = 130, 75
+from mgsweep.runner import stopping
+from mgsweep.runner.stopping import Stop
+
+INTERRUPTED, RESUMABLE, FAILED = 130, 75, 1
 
 
 def ended(process: subprocess.Popen[str], timeout: float) -> tuple[int, str]:
@@ -86,6 +89,46 @@ def test_f14_a_grace_shorter_than_an_epoch(tmp_path: Path) -> None:
     assert "within 1 s" in output
     chaos.delay = 0
     chaos.settle("--local")
+
+
+def last_resorts(stop: Stop, *numbers: int, grace: float = 0.2) -> list[int]:
+    """With which exit codes a process is left that gets signals, one every 50 ms, in an epoch of half a second."""
+    left: list[int] = []
+    with stopping.signals(stop, grace, lambda text: None, left.append):
+        for number in numbers:
+            os.kill(os.getpid(), number)
+            time.sleep(0.05)
+        time.sleep(0.5)
+    return left
+
+
+def test_a_signal_to_go_has_a_last_resort_whatever_was_asked_before() -> None:
+    """As --until, which falls on the same second in a Slurm job."""
+    assert last_resorts(Stop(), signal.SIGINT) == []
+    assert last_resorts(Stop(), signal.SIGINT, signal.SIGTERM, signal.SIGUSR1) == [INTERRUPTED]
+    late = Stop()
+    late.ask("--until is reached", RESUMABLE, grace=60)
+    assert last_resorts(late, signal.SIGUSR1) == [RESUMABLE]
+
+
+def test_until_has_a_last_resort_too() -> None:
+    """In one process nobody looks at the clock before the epoch ends."""
+    late = Stop(time.time() + 0.1)
+    assert last_resorts(late) == [FAILED]
+    assert late.reason == "--until is reached"
+    late = Stop(time.time() + 0.1)
+    late.trained = True
+    assert last_resorts(late) == [RESUMABLE]
+    assert last_resorts(Stop(time.time() + 100)) == []
+    assert last_resorts(Stop(1e15)) == [], "later than a timer can wait"
+
+
+def test_a_last_resort_ends_with_the_run() -> None:
+    left: list[int] = []
+    with stopping.signals(Stop(time.time()), 0.1, lambda text: None, left.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.3)
+    assert left == []
 
 
 @pytest.mark.slow

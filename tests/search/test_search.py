@@ -75,8 +75,8 @@ def plan_of(folder: Path, text: str, name: str = "hunt") -> Plan:
 def run(plan: Plan, store: Store, train: Any = training, **options: Any) -> tuple[Outcome, Silent]:
     agenda, listener = search.agenda(plan, store, **options), Silent()
     store.begin(plan.text, (*plan.trials, *agenda.to_run))
-    for trial in agenda.to_run:
-        store.go_on(trial.id)
+    for trial_id in agenda.continued:
+        store.go_on(trial_id)
     return local.run(agenda, Places(store.path), listener, plan.resources, train), listener
 
 
@@ -239,6 +239,18 @@ def test_a_budget_of_epochs_pays_for_what_was_trained(tmp_path: Path) -> None:
     assert 40 <= trained < 44
     assert len(tried(short)) > 14
     assert len(short.stopped()) == list(listener.ended.values()).count("stopped") > 5
+
+
+def test_what_does_not_fit_ends_the_suggestions_until_it_is_offered_again(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SPACE % (3, "random"))
+    schedule = search.agenda(plan, Store(tmp_path / "results" / "hunt")).schedule()
+    baseline = schedule.next()
+    assert baseline
+    schedule.refuse(baseline)
+    assert (schedule.next(), schedule.unfinished) == (None, 1)
+    schedule.offer(baseline.id)
+    assert schedule.unfinished == 2, "the baseline, and what is suggested after it"
+    assert schedule.next() == baseline
 
 
 # Early stop of a grid
