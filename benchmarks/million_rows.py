@@ -27,7 +27,7 @@ import pyarrow as pa
 from analysis.figures import FIGURES, NothingToDraw
 from analysis.outputs import pages
 from analysis.records import read
-from analysis.selection import CELL, PROBE, fronts
+from analysis.selection import CELL, PROBE, fronts, guided_trials
 from analysis.tables import TABLES
 from mgsweep.store import Store, compact
 from mgsweep.store.columns import conformed
@@ -140,12 +140,12 @@ def alone(name: str, folder: Path) -> None:
 def once(module: object, rows: pd.DataFrame) -> str:
     """How long the numbers of a figure or table take, and a figure's first page."""
     start = time.process_time()
-    data = module.data(rows)
+    data, trials = module.data(rows), guided_trials(rows)
     told = f"numbers {time.process_time() - start:.1f} s"
     if data.empty or not hasattr(module, "draw"):
         return told if len(data) else f"{told}, nothing to draw"
     try:
-        page = next(page for _, page in pages("", module.PAGE, data))
+        page = next(page for _, page in pages("", module.PAGE, data, trials))
         return f"{told}, a page {seconds(lambda: module.draw(page).draw_without_rendering()):.1f} s"
     except NothingToDraw:
         return told

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import million_rows
 import pandas as pd
 import pytest
 from stored import fill
@@ -124,3 +125,9 @@ def test_figures_and_the_report_read_own_data_by_their_name(tmp_path: Path) -> N
     for kind in ("records", "counts", "stopped"):
         assert set(read(one, kind)["dataset"]) == {"pets"}
     assert set(results.read(one).rows["dataset"]) == {"pets"}
+
+
+def test_the_benchmark_of_a_million_rows_draws_a_page_and_agrees_with_the_naive_way() -> None:
+    few = million_rows.frame(1)
+    assert len(million_rows.naive(few)) == len(million_rows.fronts(few))
+    assert "a page" in million_rows.once(FIGURES["epg-f1"].load(), few)

@@ -30,7 +30,8 @@ def nothing_is_left_of(process: subprocess.Popen[str], chaos: Chaos) -> None:
 @pytest.mark.parametrize(
     ("number", "code", "arguments"),
     [
-        pytest.param(signal.SIGINT, INTERRUPTED, (), id="f16 SIGINT"),
+        # On Ray also by `test_ctrl_c_stops_cleanly_and_resumes`.
+        pytest.param(signal.SIGINT, INTERRUPTED, (), id="f16 SIGINT", marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, RESUMABLE, (), id="f13 SIGTERM", marks=pytest.mark.slow),
         pytest.param(signal.SIGUSR1, RESUMABLE, (), id="f13 SIGUSR1", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, INTERRUPTED, ("--local",), id="f16 SIGINT local"),
