@@ -73,7 +73,7 @@ def _row(sweep: str, dataset: str, goals: Goals, told: pd.DataFrame) -> dict[str
         **quarters,
         "now": say(volumes[-1]),
         "over trials": _curve(volumes),
-        "over GPU h": _curve(volumes[_evenly(hours)]),
+        "over their hours": _curve(volumes[_evenly(hours)]),
     }
 
 
