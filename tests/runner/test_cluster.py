@@ -122,7 +122,7 @@ def test_ctrl_c_stops_cleanly_and_resumes(sweep: Path, tmp_path: Path, undisturb
     assert "Resume: mgsweep run" in " ".join(output.split())
     assert "Traceback" not in output
     assert Store(folder).finished() < {trial.id for trial in load(sweep).trials}
-    done = mgsweep(*arguments)
+    done = mgsweep(*arguments, "--local")  # on Ray the run above goes on, that was killed
     assert done.returncode == 0, done.stdout + done.stderr
     pd.testing.assert_frame_equal(measured(folder), undisturbed, check_exact=True)
 
