@@ -111,9 +111,8 @@ class Chaos:
         for trial in trials:
             expected_rows(trial, rows[rows.id == trial.id])
         assert runner.agenda(self.plan, self.store).to_run == ()
-        left = {file.name for file in self.store.path.rglob("*") if file.name.startswith(("lease.", ".ray"))}
-        assert not left
-        assert not list(self.store.path.glob("running/*"))
+        left = [*self.store.path.rglob("lease.*"), *self.store.path.rglob(".ray"), *self.store.path.glob("running/*")]
+        assert not left, f"left behind: {left}"
 
 
 class Silent:
